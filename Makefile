@@ -1,0 +1,32 @@
+# Two commands set up everything: `make demo` shows what it does, `make test` proves it.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: dev check test golden soak run demo
+dev: .venv/ready
+
+demo: dev
+	$(BIN)/tallystick demo $(ARGS)
+
+test: dev
+	$(BIN)/pytest --cov --cov-report=term -m "not slow" $(ARGS)
+
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: dev
+	$(BIN)/pytest -m slow $(ARGS)
+
+golden: dev
+	$(BIN)/pytest --update-golden tests/pricing $(ARGS)
+
+run: dev
+	$(BIN)/tallystick serve $(ARGS)
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch .venv/ready
