@@ -1,0 +1,1 @@
+"""Quantities and time: events -> event store -> close(hour) -> usage rows in the ledger."""

@@ -1,0 +1,275 @@
+"""The usage event: one attempt at one model call, immutable, counted once by identity.
+
+wire -> UsageEvent -> event store -> close(hour) -> usage rows
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Self
+
+MAX_COUNT = 2**53
+"""Counts at or above this are refused: JSON clients cannot even write them exactly."""
+
+
+class Quality(StrEnum):
+    """How a count came to be known. Unknown is not zero."""
+
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    OK = "ok"
+    CLIENT_ERROR = "client_error"
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server_error"
+    ABORTED = "aborted"
+    TIMEOUT = "timeout"
+
+    @property
+    def is_billable(self) -> bool:
+        """Whether tokens of such an attempt are charged: refused and failed attempts are free.
+
+        Aborted and timed-out attempts pay the tokens that were made (DOMAIN rule R9).
+        """
+        return self in {Outcome.OK, Outcome.ABORTED, Outcome.TIMEOUT}
+
+
+class Role(StrEnum):
+    """Whether a record may be the bill record of its call, or only bears witness to it."""
+
+    BILL = "bill"
+    WITNESS = "witness"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Disjoint token counts: every token is in exactly one field, so fields may be added up."""
+
+    fresh: int = 0
+    """Input tokens that were neither read from a cache nor written to one."""
+    cached: int = 0
+    """Input tokens read from a prompt cache."""
+    written_5m: int = 0
+    """Input tokens written to a cache that lives five minutes (the default lifetime)."""
+    written_1h: int = 0
+    """Input tokens written to a cache that lives one hour."""
+    output: int = 0
+    """Output tokens other than reasoning."""
+    reasoning: int = 0
+    """Output tokens spent on reasoning."""
+
+    def __post_init__(self) -> None:
+        for name, count in self.items():
+            if not 0 <= count < MAX_COUNT:
+                raise CountOutOfRangeError(name, count)
+
+    def __add__(self, other: Self) -> Self:
+        return replace(self, **{n: c + getattr(other, n) for n, c in self.items()})
+
+    @property
+    def total_input(self) -> int:
+        """All input tokens, cached and written ones included."""
+        return self.fresh + self.cached + self.written_5m + self.written_1h
+
+    @property
+    def total_output(self) -> int:
+        """All output tokens, reasoning included."""
+        return self.output + self.reasoning
+
+    def items(self) -> Iterator[tuple[str, int]]:
+        """Yield (token class, count) in the order of ``TOKEN_CLASSES``."""
+        return ((f.name, getattr(self, f.name)) for f in fields(self))
+
+
+TOKEN_CLASSES: tuple[str, ...] = tuple(f.name for f in fields(Tokens))
+"""The names of the disjoint token classes, in the order they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Qualities:
+    """The quality of each count of ``Tokens``, field by field."""
+
+    fresh: Quality = Quality.MEASURED
+    cached: Quality = Quality.MEASURED
+    written_5m: Quality = Quality.MEASURED
+    written_1h: Quality = Quality.MEASURED
+    output: Quality = Quality.MEASURED
+    reasoning: Quality = Quality.MEASURED
+
+    @property
+    def overall(self) -> Quality:
+        """The quality of the two totals: a detail (cached, reasoning) may be unknown without harm.
+
+        >>> Qualities(cached=Quality.UNKNOWN).overall.value
+        'measured'
+        """
+        totals = {self.fresh, self.output}
+        for worst in (Quality.UNKNOWN, Quality.ESTIMATED):
+            if worst in totals:
+                return worst
+        return Quality.MEASURED
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who says so, raw as received: accounts are bound later, when an hour is closed."""
+
+    tenant: str = ""
+    project: str = ""
+    api_key: str = ""
+    """The id of the key, never the key."""
+    end_user: str = ""
+    cluster: str = ""
+    database: str = ""
+    gateway: str = ""
+    route: str = ""
+    pool: str = ""
+    """``dedicated`` 专属资源, ``shared`` 混池, or the operator's own name."""
+    spill_reason: str = ""
+    residency: str = ""
+    resource: str = ""
+    """The node or endpoint that served the call."""
+    instance: str = ""
+    region: str = ""
+    network: str = ""
+    call_path: str = ""
+    """``sql`` for AI_CallModel, ``direct`` for a call of the model's address."""
+    caller: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked of which model, and how it went."""
+
+    provider: str = ""
+    requested_model: str = ""
+    model: str = ""
+    """The model that served, or the requested one where nobody says."""
+    operation: str = "chat"
+    """``chat``, ``text_completion``, ``embeddings``, ``rerank`` ..."""
+    response_id: str = ""
+    request_id: str = ""
+    attempt: int = 0
+    outcome: Outcome = Outcome.OK
+    status_code: int = 0
+    stream: bool = False
+    ttft_ns: int = 0
+    queue_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One attempt at one model call. Belongs to the hour in which it *ends*."""
+
+    event_id: bytes
+    """Sixteen bytes from ``span_identity`` or ``source_identity``."""
+    call_id: bytes
+    """Sixteen bytes shared by all records of one call (same response id)."""
+    started_at: int
+    """Nanoseconds since 1970 UTC."""
+    ended_at: int
+    """Nanoseconds since 1970 UTC."""
+    trace_id: bytes = b""
+    span_id: bytes = b""
+    parent_span_id: bytes = b""
+    source: Source = field(default_factory=Source)
+    call: Call = field(default_factory=Call)
+    tokens: Tokens = field(default_factory=Tokens)
+    qualities: Qualities = field(default_factory=Qualities)
+    role: Role = Role.BILL
+    dialect: str = ""
+    rank: int = 0
+    """Among records of one call the lowest rank is the bill record."""
+    is_choice: bool = False
+    """True for one of n choices of a call (vLLM n>1): outputs add up, the prompt counts once."""
+
+    def __post_init__(self) -> None:
+        if len(self.event_id) != ID_BYTES or len(self.call_id) != ID_BYTES:
+            raise IdentityLengthError(self.event_id, self.call_id)
+        if not 0 < self.ended_at < MAX_INSTANT_NS:
+            raise InstantOutOfRangeError(self.ended_at)
+
+    @property
+    def quality(self) -> Quality:
+        """The quality of this record's totals."""
+        return self.qualities.overall
+
+    @property
+    def content_hash(self) -> int:
+        """Sixty-four bits over all that is said, so that a changed resend is seen."""
+        said = (self.call_id, self.started_at, self.ended_at, self.source, self.call)
+        counts = (self.tokens, self.qualities, self.role, self.dialect, self.is_choice)
+        return int.from_bytes(blake2b(repr((said, counts)).encode(), digest_size=8).digest())
+
+
+ID_BYTES = 16
+MAX_INSTANT_NS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
+"""Later ends are refused: they are broken clocks, and DateTime64 ends soon after."""
+
+
+def span_identity(trace_id: bytes, span_id: bytes) -> bytes:
+    """Return the identity of what one span reports."""
+    return _digest(b"span", trace_id, span_id)
+
+
+def source_identity(source: str, given_id: str) -> bytes:
+    """Return the identity of a record that has no span: its producer, and the producer's id."""
+    return _digest(b"source", source.encode(), given_id.encode())
+
+
+def response_identity(response_id: str) -> bytes:
+    """Return the identity of a call, from the response id that all its records share."""
+    return _digest(b"response", response_id.encode())
+
+
+def key_of(identity: bytes) -> int:
+    r"""Return the 64-bit key under which sightings of an identity are looked up.
+
+    >>> key_of(b"\x01" + bytes(15))
+    1
+    """
+    return int.from_bytes(identity[:8], "little")
+
+
+def _digest(*parts: bytes) -> bytes:
+    """Hash the parts, each behind its length, so that no two lists of parts collide."""
+    hasher = blake2b(digest_size=ID_BYTES)
+    for part in parts:
+        hasher.update(len(part).to_bytes(4))
+        hasher.update(part)
+    return hasher.digest()
+
+
+class CountOutOfRangeError(ValueError):
+    """A token count is negative or too large to be one."""
+
+    def __init__(self, name: str, count: int) -> None:
+        super().__init__(f"token count {name} must be 0 to 2^53 - 1, found {count}")
+        self.name = name
+        self.count = count
+
+
+class IdentityLengthError(ValueError):
+    """An identity is not sixteen bytes."""
+
+    def __init__(self, event_id: bytes, call_id: bytes) -> None:
+        super().__init__(
+            f"identities must be {ID_BYTES} bytes, found {len(event_id)} and {len(call_id)}"
+        )
+
+
+class InstantOutOfRangeError(ValueError):
+    """An event says it ended at no possible time."""
+
+    def __init__(self, ended_at: int) -> None:
+        super().__init__(
+            f"the end of an event must be after 1970 and before 2100, found {ended_at} ns"
+        )
+        self.ended_at = ended_at

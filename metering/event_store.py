@@ -1,0 +1,211 @@
+"""The event store: ClickHouse, embedded (chdb) or a server, behind one SQL dialect.
+
+Durable when ``record`` returns: both inserts are fsynced before it does.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from metering import event_sql as sql
+from metering.event import Role, UsageEvent, key_of
+from metering.period import HOUR
+from metering.rollup import Arrival, Conflict, RawKey, Sums, added, fold
+from metering.schema import CREATE_EVENTS, CREATE_SIGHTINGS, arrow_of
+
+_HOUR_NS = 3_600_000_000_000
+_INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+
+
+class EventStore:
+    """Arrivals in, sums of hours out. Safe to use from several threads."""
+
+    def __init__(self, client: Any, now_ns: Callable[[], int]) -> None:
+        """Open the tables; ``now_ns`` gives nanoseconds since 1970 UTC for arrival stamps."""
+        self._client = client
+        self._now_ns = now_ns
+        self._lock = threading.Lock()
+        for statement in (CREATE_EVENTS, CREATE_SIGHTINGS):
+            self._client.command(statement)
+        self._last_stamp = self._newest_stamp()
+
+    @classmethod
+    def open(cls, url: str, now_ns: Callable[[], int]) -> Self:
+        """Open ``chdb:///directory`` (in this process) or ``clickhouse://host:port/database``.
+
+        Raises:
+            StoreLockedError: another process has the directory open.
+            StoreUnavailableError: no server answers.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "chdb":
+            return cls(_open_chdb(Path(parts.path)), now_ns)
+        if parts.scheme in {"clickhouse", "clickhouses"}:
+            return cls(_open_server(url), now_ns)
+        raise EventsUrlError(url)
+
+    def close(self) -> None:
+        """Close the engine; the directory may then be opened again."""
+        self._client.close()
+
+    def record(self, events: Sequence[UsageEvent]) -> int:
+        """Store events for good and return how many; resends are stored and counted once later.
+
+        Raises:
+            StoreUnavailableError: nothing may be acknowledged.
+        """
+        if not events:
+            return 0
+        with self._lock:
+            stamp = max(self._now_ns(), self._last_stamp + 1)
+            arrivals = [Arrival(e, stamp + i) for i, e in enumerate(events)]
+            self._last_stamp = arrivals[-1].stored_at
+            try:
+                self._client.insert_arrow("sightings", _sightings(events), settings=_INSERT)
+                self._client.insert_arrow("events", arrow_of(arrivals), settings=_INSERT)
+            except (ClickHouseError, OSError, RuntimeError) as error:
+                raise StoreUnavailableError(str(error)) from error
+        return len(events)
+
+    def cutoff(self) -> int:
+        """Return a stamp that every stored arrival is below and every later one is not."""
+        with self._lock:
+            self._last_stamp = max(self._now_ns(), self._last_stamp + 1)
+            return self._last_stamp
+
+    def hours_touched(self, since: int, before: int) -> set[datetime]:
+        """Return the hours whose sums may differ because of arrivals in ``[since, before)``."""
+        bounds = {"since": since, "before": before}
+        touched = {r[0] for r in self._rows(sql.TOUCHED, bounds)}
+        related = {r[0] for r in self._rows(sql.TOUCHED_RELATED, bounds)}
+        return {_aware(hour) for hour in touched | related}
+
+    def sums(self, hours: Sequence[datetime], before: int) -> dict[RawKey, Sums]:
+        """Return the sums of whole hours, each call once, from arrivals stored before a stamp."""
+        if not hours:
+            return {}
+        span = _span(hours, before)
+        contested = self._contested(span)
+        wanted = set(hours)
+        told_in_many = fold(self._arrivals(contested, before)) if contested else {}
+        simple = self._simple_sums({**span, "contested": sorted(contested)})
+        return {
+            key: sums for key, sums in added([simple, told_in_many]).items() if key.hour in wanted
+        }
+
+    def conflicts(self, limit: int = 1000) -> list[Conflict]:
+        """Return arrivals that claim a known identity with other content, oldest first."""
+        rows = self._rows(sql.CONFLICTS, {"limit": limit})
+        return [Conflict(bytes(event_id), first, later) for event_id, first, later in rows]
+
+    def arrivals(self) -> int:
+        """Return how many rows are stored, resends that are not merged away yet included."""
+        return int(self._rows("SELECT count() FROM events", {})[0][0])
+
+    def count(self) -> int:
+        """Return how many identities are stored."""
+        return int(self._rows("SELECT uniqExact(event_id) FROM events", {})[0][0])
+
+    def has(self, event_ids: Sequence[bytes]) -> set[bytes]:
+        """Return which of these identities are stored."""
+        rows = self._rows(sql.HAS, {"keys": sorted({key_of(i) for i in event_ids})})
+        return {bytes(r[0]) for r in rows} & set(event_ids)
+
+    def _contested(self, span: dict[str, Any]) -> set[int]:
+        """Return the keys of calls and identities of these hours that other hours know too."""
+        contested: set[int] = {r[0] for r in self._rows(sql.CONTESTED, span)}
+        grown = contested
+        while grown:
+            parameters = {"keys": sorted(grown), "before": span["before"]}
+            linked = {key for row in self._rows(sql.LINKED, parameters) for key in row}
+            grown = linked - contested
+            contested |= linked
+        return contested
+
+    def _arrivals(self, keys: set[int], before: int) -> list[Arrival]:
+        """Read back the arrivals that carry one of the keys."""
+        parameters = {"keys": sorted(keys), "before": before}
+        return [sql.arrival_of(row) for row in self._rows(sql.ARRIVALS, parameters)]
+
+    def _simple_sums(self, parameters: dict[str, Any]) -> dict[RawKey, Sums]:
+        rows = self._rows(sql.SUMS, {**parameters, "role": Role.BILL.value})
+        return dict(sql.sums_of(row) for row in rows)
+
+    def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        try:
+            return self._client.query(query, parameters=parameters).result_rows  # type: ignore[no-any-return]
+        except (ClickHouseError, OSError, RuntimeError) as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    def _newest_stamp(self) -> int:
+        newest = self._rows("SELECT max(toUnixTimestamp64Nano(stored_at)) FROM events", {})
+        return int(newest[0][0])
+
+
+def _open_chdb(directory: Path) -> Any:
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        return clickhouse_connect.get_client(interface="chdb", path=str(directory))
+    except (ClickHouseError, OSError, RuntimeError) as error:
+        raise StoreLockedError(directory, str(error)) from error
+
+
+def _open_server(url: str) -> Any:
+    try:
+        return clickhouse_connect.get_client(dsn=url.replace("clickhouse", "http", 1))
+    except (ClickHouseError, OSError, RuntimeError) as error:
+        raise StoreUnavailableError(str(error)) from error
+
+
+def _sightings(events: Sequence[UsageEvent]) -> pa.Table:
+    """Return each event's keys with its hour (seconds since 1970 UTC)."""
+    seen = {(key_of(i), e.ended_at // _HOUR_NS) for e in events for i in (e.event_id, e.call_id)}
+    ordered = sorted(seen)
+    keys = pa.array([key for key, _ in ordered], pa.uint64())
+    hours = pa.array([hour * 3600 for _, hour in ordered], pa.timestamp("s", "UTC"))
+    return pa.table([keys, hours], names=["key", "hour"])
+
+
+def _span(hours: Sequence[datetime], before: int) -> dict[str, Any]:
+    return {
+        "start": int(min(hours).timestamp()),
+        "end": int((max(hours) + HOUR).timestamp()),
+        "before": before,
+    }
+
+
+def _aware(hour: datetime) -> datetime:
+    return hour if hour.tzinfo else hour.replace(tzinfo=UTC)
+
+
+class StoreUnavailableError(RuntimeError):
+    """The event store did not do what was asked; nothing may be acknowledged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the event store must accept the write or query, found: {reason}")
+
+
+class StoreLockedError(RuntimeError):
+    """The event store's directory is in use by another process."""
+
+    def __init__(self, directory: Path, reason: str) -> None:
+        super().__init__(
+            f"the event store {directory} must be free, found it open in another process "
+            f"(is `tallystick serve` running? then use its address): {reason.splitlines()[0]}"
+        )
+
+
+class EventsUrlError(ValueError):
+    """An address that names no event store."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"the event store must be chdb:///directory or clickhouse://host, found {url!r}"
+        )

@@ -1,0 +1,57 @@
+"""Resources and the intervals in which they ran: running seconds are measured, never inferred."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from metering.identity import FOR_EVER
+from metering.period import Period, merged
+
+
+class State(StrEnum):
+    """What a resource did during an interval. Only ``running`` is charged by the hour."""
+
+    CREATING = "creating"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something with running time: a node, a KV-cache, an endpoint. Its region never changes."""
+
+    id: str
+    account: str
+    region: str
+    spec: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """A resource was in one state for a period; the period of the present state has no end yet."""
+
+    resource: str
+    period: Period
+    state: State
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the resource is in this state still."""
+        return self.period.end == FOR_EVER
+
+
+def running(intervals: Iterable[Interval], resource: str, within: Period) -> list[Period]:
+    """Return when a resource ran within a period, in order and without overlap."""
+    spans = (
+        i.period.overlap(within)
+        for i in intervals
+        if i.resource == resource and i.state is State.RUNNING
+    )
+    return merged(s for s in spans if s)
+
+
+def running_seconds(intervals: Iterable[Interval], resource: str, within: Period) -> int:
+    """Return for how many seconds a resource ran within a period."""
+    return sum(p.seconds for p in running(intervals, resource, within))

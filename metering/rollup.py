@@ -1,0 +1,160 @@
+"""Fold events into usage: the meaning that the event store's SQL must agree with.
+
+arrivals -> one per identity (the first) -> one per call (the lowest rank) -> sums by hour and key
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from metering.event import TOKEN_CLASSES, Outcome, Quality, Role, Tokens, UsageEvent
+from metering.period import hour_of
+
+REQUESTS = "requests"
+"""The meter that counts attempts; every other meter is a token class."""
+
+METERS: tuple[str, ...] = (REQUESTS, *TOKEN_CLASSES)
+
+
+class Arrival(NamedTuple):
+    """An event and when it was stored (nanoseconds since 1970 UTC, unique per arrival)."""
+
+    event: UsageEvent
+    stored_at: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RawKey:
+    """What usage is grouped by before accounts are bound: raw identity and the dimensions."""
+
+    hour: datetime
+    tenant: str = ""
+    project: str = ""
+    api_key: str = ""
+    cluster: str = ""
+    resource: str = ""
+    pool: str = ""
+    model: str = ""
+    operation: str = "chat"
+    outcome: Outcome = Outcome.OK
+    quality: Quality = Quality.MEASURED
+
+
+class Sums(NamedTuple):
+    """Quantities under one key, in the order of ``METERS``."""
+
+    requests: int = 0
+    fresh: int = 0
+    cached: int = 0
+    written_5m: int = 0
+    written_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Return both together."""
+        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A later arrival that claims a known identity with other content: kept, never counted."""
+
+    event_id: bytes
+    first_stored_at: int
+    stored_at: int
+
+
+def fold(arrivals: Iterable[Arrival]) -> dict[RawKey, Sums]:
+    """Return the sums of every hour and key, each call counted once.
+
+    Order, resends and batch boundaries do not matter: the first arrival of an identity is told
+    by its stamp, and the bill record of a call by its content.
+    """
+    sums: dict[RawKey, Sums] = defaultdict(Sums)
+    for record in bill_records(a.event for a in first_arrivals(arrivals)):
+        sums[raw_key(record)] = sums[raw_key(record)].plus(Sums(1, *_counts(record.tokens)))
+    return dict(sums)
+
+
+def first_arrivals(arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """Return the first arrival of each identity, in order of arrival."""
+    firsts: dict[bytes, Arrival] = {}
+    for arrival in arrivals:
+        known = firsts.get(arrival.event.event_id)
+        if known is None or arrival.stored_at < known.stored_at:
+            firsts[arrival.event.event_id] = arrival
+    return sorted(firsts.values(), key=lambda a: a.stored_at)
+
+
+def conflicts(arrivals: Iterable[Arrival]) -> list[Conflict]:
+    """Return the later arrivals that differ in content from the first of their identity."""
+    listed = list(arrivals)
+    firsts = {a.event.event_id: a for a in first_arrivals(listed)}
+    found: dict[tuple[bytes, int], Conflict] = {}
+    for arrival in sorted(listed, key=lambda a: a.stored_at):
+        first = firsts[arrival.event.event_id]
+        content = arrival.event.content_hash
+        if content != first.event.content_hash:
+            conflict = Conflict(arrival.event.event_id, first.stored_at, arrival.stored_at)
+            found.setdefault((arrival.event.event_id, content), conflict)
+    return list(found.values())
+
+
+def bill_records(events: Iterable[UsageEvent]) -> list[UsageEvent]:
+    """Return one record per call: the one that bills, with the choices of n>1 put together.
+
+    A record with known counts goes before one without, then the lower rank, then the lower
+    identity, so that the choice depends on nothing but the records themselves.
+    """
+    calls: dict[bytes, list[UsageEvent]] = defaultdict(list)
+    for event in events:
+        if event.role is Role.BILL:
+            calls[event.call_id].append(event)
+    return [_bill_record(records) for records in calls.values()]
+
+
+def raw_key(event: UsageEvent) -> RawKey:
+    """Return the key under which an event is summed."""
+    seconds = event.ended_at // 1_000_000_000
+    return RawKey(
+        hour=hour_of(datetime.fromtimestamp(seconds, UTC)),
+        tenant=event.source.tenant,
+        project=event.source.project,
+        api_key=event.source.api_key,
+        cluster=event.source.cluster,
+        resource=event.source.resource,
+        pool=event.source.pool,
+        model=event.call.model,
+        operation=event.call.operation,
+        outcome=event.call.outcome,
+        quality=event.quality,
+    )
+
+
+def added(parts: Iterable[Mapping[RawKey, Sums]]) -> dict[RawKey, Sums]:
+    """Return several sums as one."""
+    out: dict[RawKey, Sums] = defaultdict(Sums)
+    for part in parts:
+        for key, sums in part.items():
+            out[key] = out[key].plus(sums)
+    return dict(out)
+
+
+def _bill_record(records: list[UsageEvent]) -> UsageEvent:
+    best = min(records, key=lambda e: (e.quality is Quality.UNKNOWN, e.rank, e.event_id))
+    if not best.is_choice:
+        return best
+    choices = [e.tokens for e in records if e.is_choice]
+    tokens = replace(
+        best.tokens,
+        output=sum(t.output for t in choices),
+        reasoning=sum(t.reasoning for t in choices),
+    )
+    return replace(best, tokens=tokens)
+
+
+def _counts(tokens: Tokens) -> Iterable[int]:
+    return (count for _, count in tokens.items())

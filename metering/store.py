@@ -1,0 +1,303 @@
+"""The metering half of the ledger: accounts, identities, resources, intervals, usage rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func
+from sqlmodel import Session, col, delete, select
+
+from metering.event import Outcome, Quality
+from metering.identity import FOR_EVER, Identity, Kind, check_unambiguous
+from metering.interval import Interval, Resource, State
+from metering.period import Period
+from metering.tables import (
+    AccountRow,
+    CloseRow,
+    IdentityRow,
+    IntervalRow,
+    ResourceRow,
+    StaleHourRow,
+    UsageRow,
+)
+from metering.usage import Usage, UsageKey, revised
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who pays, and in which zone its months turn."""
+
+    id: str
+    name: str
+    zone: str = "Asia/Shanghai"
+
+
+class MeterStore:
+    """Quantities and time in the ledger. One transaction per call."""
+
+    def __init__(self, engine: Engine | Connection) -> None:
+        """Work on an engine, or inside the transaction of a connection."""
+        self._engine = engine
+
+    def put_accounts(self, accounts: Iterable[Account]) -> None:
+        """Add accounts or rename them."""
+        with Session(self._engine) as session, session.begin():
+            for account in accounts:
+                row = AccountRow(id=account.id, name=account.name, zone=account.zone)
+                session.merge(row)
+
+    def accounts(self) -> list[Account]:
+        """Return all accounts by id."""
+        with Session(self._engine) as session:
+            rows = session.exec(select(AccountRow).order_by(AccountRow.id)).all()
+            return [Account(r.id, r.name, r.zone) for r in rows]
+
+    def account(self, account_id: str) -> Account:
+        """Return one account.
+
+        Raises:
+            UnknownAccountError: nobody has this id.
+        """
+        for account in self.accounts():
+            if account.id == account_id:
+                return account
+        raise UnknownAccountError(account_id, [a.id for a in self.accounts()])
+
+    def put_identities(self, identities: Sequence[Identity]) -> None:
+        """Bind raw identities to accounts; hours they touch are closed again at the next refresh.
+
+        Raises:
+            AmbiguousIdentityError: a value would belong to two accounts at once; nothing changed.
+        """
+        with Session(self._engine) as session, session.begin():
+            for identity in identities:
+                session.merge(_identity_row(identity))
+            session.flush()
+            stored = session.exec(select(IdentityRow).with_for_update()).all()
+            check_unambiguous(_identity(r) for r in stored)
+            for identity in identities:
+                for hour in _hours_with_usage(session, identity.valid):
+                    session.merge(StaleHourRow(hour=hour))
+
+    def identities(self) -> list[Identity]:
+        """Return all identities."""
+        with Session(self._engine) as session:
+            return [_identity(r) for r in session.exec(select(IdentityRow)).all()]
+
+    def put_resources(self, resources: Iterable[Resource]) -> None:
+        """Add resources, or rename them.
+
+        Raises:
+            ResourceChangeError: its account, region and spec never change.
+        """
+        with Session(self._engine) as session, session.begin():
+            for resource in resources:
+                known = session.get(ResourceRow, resource.id)
+                if known and replace(resource, name=known.name) != _resource(known):
+                    raise ResourceChangeError(_resource(known), resource)
+                session.merge(ResourceRow(**_fields(resource)))
+
+    def resources(self) -> list[Resource]:
+        """Return all resources by id."""
+        with Session(self._engine) as session:
+            rows = session.exec(select(ResourceRow).order_by(ResourceRow.id)).all()
+            return [_resource(r) for r in rows]
+
+    def put_intervals(self, intervals: Iterable[Interval]) -> None:
+        """Add states of resources; an interval that starts with a known one replaces it.
+
+        Raises:
+            OverlappingStatesError: a resource would be in two states at once; nothing changed.
+        """
+        with Session(self._engine) as session, session.begin():
+            touched = set()
+            for interval in intervals:
+                touched.add(interval.resource)
+                session.merge(
+                    IntervalRow(
+                        resource=interval.resource,
+                        started_at=interval.period.start,
+                        ended_at=interval.period.end,
+                        state=interval.state.value,
+                    )
+                )
+            session.flush()
+            _check_contiguous(session, touched)
+
+    def intervals(self, resources: Iterable[str]) -> list[Interval]:
+        """Return the states of some resources, in order."""
+        wanted = sorted(resources)
+        with Session(self._engine) as session:
+            query = select(IntervalRow).where(col(IntervalRow.resource).in_(wanted))
+            rows = session.exec(query.order_by(IntervalRow.resource, col(IntervalRow.started_at)))
+            return [_interval(r) for r in rows]
+
+    def seen_before(self) -> int:
+        """Return the stamp before which every arrival is in usage."""
+        with Session(self._engine) as session:
+            return session.exec(select(func.max(CloseRow.stored_before))).one() or 0
+
+    def stale_hours(self) -> set[datetime]:
+        """Return the hours that a changed binding made stale."""
+        with Session(self._engine) as session:
+            return set(session.exec(select(StaleHourRow.hour)).all())
+
+    def close_hours(
+        self,
+        hours: Sequence[datetime],
+        usage: Mapping[UsageKey, int],
+        stored_before: int,
+        closed_at: datetime,
+    ) -> int:
+        """Write what hours came to: only changed rows, as a new revision; return their number.
+
+        Closing twice with the same usage writes no row.
+        """
+        with Session(self._engine) as session, session.begin():
+            current = _current_rows(session, hours)
+            changed = revised({k: r.quantity for k, r in current.items()}, usage)
+            run = CloseRow(
+                stored_before=stored_before,
+                closed_at=closed_at,
+                hours=len(hours),
+                rows_changed=len(changed),
+            )
+            session.add(run)
+            session.flush()
+            assert run.id is not None
+            for key, quantity in changed.items():
+                if key in current:
+                    current[key].superseded_by = run.id
+                session.add(_usage_row(key, quantity, run.id))
+            session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(hours)))
+            return len(changed)
+
+    def usage(
+        self, period: Period, account: str | None = None, as_of: int | None = None
+    ) -> list[Usage]:
+        """Return the usage rows of a period, as they are or as a past close run left them."""
+        query = select(UsageRow).where(
+            col(UsageRow.hour) >= period.start, col(UsageRow.hour) < period.end
+        )
+        if account is not None:
+            query = query.where(UsageRow.account == account)
+        if as_of is None:
+            query = query.where(col(UsageRow.superseded_by).is_(None))
+        else:
+            query = query.where(
+                UsageRow.run <= as_of,
+                col(UsageRow.superseded_by).is_(None) | (col(UsageRow.superseded_by) > as_of),
+            )
+        with Session(self._engine) as session:
+            rows = session.exec(query).all()
+        return sorted(
+            (Usage(_usage_key(r), r.quantity) for r in rows if r.quantity), key=lambda u: u.key
+        )
+
+    def last_run(self) -> int:
+        """Return the number of the newest close run, 0 before the first."""
+        with Session(self._engine) as session:
+            return session.exec(select(func.max(CloseRow.id))).one() or 0
+
+
+def _hours_with_usage(session: Session, valid: Period) -> Sequence[datetime]:
+    query = select(UsageRow.hour).distinct()
+    return session.exec(
+        query.where(col(UsageRow.hour) >= valid.start, col(UsageRow.hour) < valid.end)
+    ).all()
+
+
+def _current_rows(session: Session, hours: Sequence[datetime]) -> dict[UsageKey, UsageRow]:
+    query = select(UsageRow).where(
+        col(UsageRow.hour).in_(hours), col(UsageRow.superseded_by).is_(None)
+    )
+    return {_usage_key(r): r for r in session.exec(query)}
+
+
+def _check_contiguous(session: Session, resources: Iterable[str]) -> None:
+    for resource in sorted(resources):
+        query = select(IntervalRow).where(IntervalRow.resource == resource)
+        rows = session.exec(query.order_by(col(IntervalRow.started_at))).all()
+        for before, after in pairwise(rows):
+            if before.ended_at > after.started_at:
+                raise OverlappingStatesError(resource, _interval(before), _interval(after))
+
+
+def _identity_row(identity: Identity) -> IdentityRow:
+    return IdentityRow(
+        kind=identity.kind.value,
+        value=identity.value,
+        account=identity.account,
+        project=identity.project,
+        valid_from=identity.valid.start,
+        valid_to=identity.valid.end,
+    )
+
+
+def _identity(row: IdentityRow) -> Identity:
+    valid = Period(row.valid_from, row.valid_to)
+    return Identity(Kind(row.kind), row.value, row.account, row.project, valid)
+
+
+def _resource(row: ResourceRow) -> Resource:
+    return Resource(row.id, row.account, row.region, row.spec, row.name)
+
+
+def _interval(row: IntervalRow) -> Interval:
+    return Interval(row.resource, Period(row.started_at, row.ended_at), State(row.state))
+
+
+def _usage_key(row: UsageRow) -> UsageKey:
+    return UsageKey(
+        hour=row.hour,
+        account=row.account,
+        project=row.project,
+        cluster=row.cluster,
+        resource=row.resource,
+        pool=row.pool,
+        model=row.model,
+        operation=row.operation,
+        outcome=Outcome(row.outcome),
+        quality=Quality(row.quality),
+        meter=row.meter,
+        band=row.band,
+    )
+
+
+def _usage_row(key: UsageKey, quantity: int, run: int) -> UsageRow:
+    return UsageRow(**_fields(key), quantity=quantity, run=run)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
+class UnknownAccountError(LookupError):
+    """No account has this id."""
+
+    def __init__(self, account: str, known: Sequence[str]) -> None:
+        known_text = ", ".join(known) or "no account yet"
+        super().__init__(f"the account must be known ({known_text}), found {account!r}")
+
+
+class ResourceChangeError(ValueError):
+    """A resource was said to have moved, grown, or changed hands."""
+
+    def __init__(self, old: Resource, new: Resource) -> None:
+        super().__init__(
+            f"resource {old.id!r} must stay as declared (account {old.account}, region "
+            f"{old.region}, spec {old.spec}), found {new.account}, {new.region}, {new.spec}"
+        )
+
+
+class OverlappingStatesError(ValueError):
+    """A resource was said to be in two states at once."""
+
+    def __init__(self, resource: str, before: Interval, after: Interval) -> None:
+        end = "no end" if before.period.end == FOR_EVER else before.period.end.isoformat()
+        super().__init__(
+            f"resource {resource!r} must be in one state at a time, found {before.state} until "
+            f"{end} and {after.state} from {after.period.start.isoformat()}"
+        )

@@ -1,0 +1,148 @@
+"""Fixtures shared by all tests: real stores, a real service, and the golden switch."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from builders import arrivals_of
+from postgres import private_postgres
+from sqlalchemy import Engine
+
+from metering.event_store import EventStore
+from metering.rollup import Arrival
+from tallystick.database import open_ledger
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite files in tests/golden")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with tests/golden/NAME, or rewrite it under --update-golden."""
+
+    def compare(name: str, text: str) -> None:
+        path = ROOT / "tests" / "golden" / name
+        if request.config.getoption("--update-golden"):
+            path.write_bytes(text.encode())
+        assert path.read_bytes().decode() == text
+
+    return compare
+
+
+@pytest.fixture
+def arrivals(request: pytest.FixtureRequest) -> list[Arrival]:
+    """The arrivals written down in the test's docstring (see builders.arrivals_of)."""
+    return arrivals_of(request.function.__doc__ or "")
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Iterator[EventStore]:
+    """An event store of this test's own. chdb admits one open store per process."""
+    store = EventStore.open(f"chdb://{tmp_path / 'events'}", time.time_ns)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this run's own; a laptop without one skips, CI fails."""
+    with private_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty, migrated ledger, on both databases."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    else:
+        url = fresh_database(request.getfixturevalue("postgres_url"))
+    engine = open_ledger(url)
+    yield engine
+    engine.dispose()
+
+
+def fresh_database(server_url: str) -> str:
+    """Create a database of its own on a server and return its address."""
+    import psycopg  # noqa: PLC0415 - only where PostgreSQL is
+
+    name = f"test_{time.time_ns()}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server_url.rpartition("/")[0] + f"/{name}"
+
+
+@dataclass
+class Service:
+    """A real `tallystick serve` in a process of its own."""
+
+    address: str
+    data: Path
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def start_service(data: Path, **environment: str) -> Service:
+    """Start `tallystick serve` on a free port of loopback and wait until it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data.mkdir(parents=True, exist_ok=True)
+    log = data / "service.log"
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tallystick", "serve", "--port", str(port), "--data", str(data)],
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+    service = Service(f"http://127.0.0.1:{port}", data, process, log)
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            raise AssertionError(f"the service ended: {log.read_text()}")
+        try:
+            if httpx2.get(f"{service.address}/healthz", timeout=5).is_success:
+                return service
+        except httpx2.HTTPError:
+            time.sleep(0.05)
+    raise AssertionError(f"the service did not answer: {log.read_text()}")
+
+
+def stop_service(service: Service) -> None:
+    """Ask it to stop, and wait."""
+    if service.process.poll() is None:
+        service.process.terminate()
+    service.process.wait(timeout=30)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """A service of this test's own."""
+    running = start_service(tmp_path / "data")
+    yield running
+    stop_service(running)
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service shared by the tests of one file; they must not depend on what it holds."""
+    running = start_service(tmp_path_factory.mktemp("service"))
+    yield running
+    stop_service(running)

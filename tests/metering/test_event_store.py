@@ -1,0 +1,153 @@
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from builders import event, hour, usage_events
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from metering.event import UsageEvent
+from metering.event_store import EventStore, EventsUrlError, StoreLockedError
+from metering.rollup import Arrival, RawKey, Sums, conflicts, fold
+
+batches = st.lists(st.lists(usage_events, min_size=1, max_size=6), max_size=5)
+
+
+def all_sums(events: EventStore, before: int | None = None) -> dict[RawKey, Sums]:
+    """Sum every hour that any arrival touched, one hour at a time."""
+    cutoff = events.cutoff() if before is None else before
+    out: dict[RawKey, Sums] = {}
+    for touched in events.hours_touched(0, cutoff):
+        out |= events.sums([touched], cutoff)
+    return out
+
+
+def empty(events: EventStore) -> None:
+    for table in ("events", "sightings"):
+        events._client.command(f"TRUNCATE TABLE {table}")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sent=batches)
+def test_sql_and_python_agree_on_what_any_arrivals_come_to(
+    events: EventStore, sent: list[list[UsageEvent]]
+) -> None:
+    empty(events)
+    arrivals: list[Arrival] = []
+    for batch in sent:
+        events.record(batch)
+        arrivals += [Arrival(e, len(arrivals) + i) for i, e in enumerate(batch)]
+    expected = fold(arrivals)
+
+    assert all_sums(events) == expected
+    events._client.command("OPTIMIZE TABLE events FINAL")
+    assert all_sums(events) == expected
+    assert {c.event_id for c in events.conflicts()} == {c.event_id for c in conflicts(arrivals)}
+    assert len(events.conflicts()) == len(conflicts(arrivals))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sent=batches)
+def test_hours_summed_together_equal_hours_summed_alone(
+    events: EventStore, sent: list[list[UsageEvent]]
+) -> None:
+    empty(events)
+    for batch in sent:
+        events.record(batch)
+    cutoff = events.cutoff()
+
+    together = events.sums(sorted(events.hours_touched(0, cutoff)), cutoff)
+
+    assert together == all_sums(events, cutoff)
+
+
+def test_a_past_cutoff_shows_what_was_known_then(events: EventStore) -> None:
+    events.record([event("e1", fresh=1)])
+    then = events.cutoff()
+    events.record([event("e2", fresh=2)])
+
+    at_first = events.sums([hour("2026-10-01T00")], then)
+    now = events.sums([hour("2026-10-01T00")], events.cutoff())
+
+    assert [s.fresh for s in at_first.values()] == [1]
+    assert [s.fresh for s in now.values()] == [3]
+
+
+def test_a_resend_in_another_hour_is_a_conflict_and_is_not_counted(events: EventStore) -> None:
+    events.record([event("e1", "2026-10-01T00:30Z", fresh=1)])
+    events.record([event("e1", "2026-11-05T07:30Z", fresh=5)])
+
+    assert [s.fresh for s in all_sums(events).values()] == [1]
+    assert len(events.conflicts()) == 1
+
+
+def test_a_call_told_of_in_two_hours_bills_in_the_hour_of_its_bill_record(
+    events: EventStore,
+) -> None:
+    events.record([event("engine", "2026-10-01T00:59Z", fresh=9, rank=40, call="r1")])
+    assert [k.hour.hour for k in all_sums(events)] == [0]
+
+    since = events.cutoff()
+    events.record([event("gateway", "2026-10-01T01:00Z", fresh=8, rank=0, call="r1")])
+
+    assert {h.hour for h in events.hours_touched(since, events.cutoff())} == {0, 1}
+    assert {k.hour.hour: s.fresh for k, s in all_sums(events).items()} == {1: 8}
+
+
+def test_stamps_never_go_back_when_the_clock_does(tmp_path: Path) -> None:
+    now = [2_000_000_000_000_000_000]
+    store = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: now[0])
+    store.record([event("e1"), event("e2")])
+    now[0] -= 10**15
+    cutoff = store.cutoff()
+    store.record([event("e3")])
+    assert len(store.sums([hour("2026-10-01T00")], cutoff)) == 1
+    store.close()
+
+    again = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: now[0])
+
+    assert again.cutoff() > cutoff
+    assert again.count() == 3
+    again.close()
+
+
+def test_a_stored_event_is_found_by_its_identity(events: EventStore) -> None:
+    stored, missing = event("e1"), event("e2")
+    events.record([stored])
+    events.record([])
+
+    assert events.has([stored.event_id, missing.event_id]) == {stored.event_id}
+
+
+def test_many_days_fit_into_one_write(events: EventStore) -> None:
+    days = [event(f"e{d}", f"2026-{1 + d // 28:02}-{1 + d % 28:02}T00:00Z") for d in range(300)]
+
+    assert events.record(days) == 300
+    assert events.count() == 300
+
+
+def test_writers_and_readers_do_not_disturb_each_other(events: EventStore) -> None:
+    def write(name: str) -> None:
+        for i in range(10):
+            events.record([event(f"{name}-{i}", fresh=1)])
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in "abc"]
+    for writer in writers:
+        writer.start()
+    while any(w.is_alive() for w in writers):
+        events.sums([hour("2026-10-01T00")], events.cutoff())
+    [sums] = all_sums(events).values()
+
+    assert (sums.requests, sums.fresh) == (30, 30)
+
+
+@pytest.mark.usefixtures("events")
+def test_a_second_store_in_one_process_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreLockedError, match="must be free, found it open in another process"):
+        EventStore.open(f"chdb://{tmp_path / 'other'}", time.time_ns)
+
+
+def test_addresses_of_no_event_store_are_refused() -> None:
+    with pytest.raises(EventsUrlError, match="found 'mysql://x'"):
+        EventStore.open("mysql://x", time.time_ns)
