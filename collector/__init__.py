@@ -1,0 +1,1 @@
+"""What crosses the wire: OTLP bytes -> spans and log records -> usage events."""

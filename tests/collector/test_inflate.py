@@ -1,0 +1,123 @@
+"""Compressed bodies: what comes out is what went in, and never more than the limit."""
+
+import gzip
+import time
+import tracemalloc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.inflate import BadCompressionError, BodyTooLargeError, UnknownEncodingError, inflate
+
+UNHURRIED = settings(deadline=None)
+
+MIB = 1024 * 1024
+bodies = st.binary(max_size=300) | st.binary(max_size=20).map(lambda b: b * 5000)
+
+
+@UNHURRIED
+@given(bodies)
+def test_inflating_undoes_gzip(body: bytes) -> None:
+    assert inflate(gzip.compress(body), "gzip", len(body)) == body
+
+
+@UNHURRIED
+@given(st.lists(bodies, min_size=1, max_size=4))
+def test_all_members_of_a_gzip_body_are_read(members: list[bytes]) -> None:
+    whole = b"".join(members)
+
+    assert inflate(b"".join(map(gzip.compress, members)), "gzip", len(whole)) == whole
+
+
+@UNHURRIED
+@given(st.lists(bodies, min_size=1, max_size=4), st.integers(0, 100_000))
+def test_nothing_larger_than_the_limit_comes_out(members: list[bytes], limit: int) -> None:
+    whole = b"".join(members)
+    sent = b"".join(map(gzip.compress, members))
+
+    if len(whole) <= limit:
+        assert inflate(sent, "gzip", limit) == whole
+    else:
+        with pytest.raises(BodyTooLargeError, match=f"at most {limit} bytes when inflated"):
+            inflate(sent, "gzip", limit)
+
+
+@UNHURRIED
+@given(bodies, st.integers(0, 400))
+def test_an_uncompressed_body_passes_up_to_the_limit(body: bytes, limit: int) -> None:
+    if len(body) <= limit:
+        assert inflate(body, "", limit) == body
+    else:
+        with pytest.raises(BodyTooLargeError):
+            inflate(body, "identity", limit)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip ", "x-gzip"])
+def test_gzip_has_several_spellings(encoding: str) -> None:
+    assert inflate(gzip.compress(b"spans"), encoding, 5) == b"spans"
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "Identity", " "])
+def test_no_encoding_has_several_spellings(encoding: str) -> None:
+    assert inflate(b"spans", encoding, 5) == b"spans"
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "gzip, gzip", "gzipp"])
+def test_another_encoding_is_refused_by_name(encoding: str) -> None:
+    with pytest.raises(UnknownEncodingError, match=f"gzip or identity, found '{encoding}'"):
+        inflate(b"spans", encoding, 5)
+
+
+@UNHURRIED
+@given(st.binary(min_size=1, max_size=300), st.data())
+def test_a_gzip_body_cut_short_is_refused(body: bytes, data: st.DataObject) -> None:
+    sent = gzip.compress(body)
+    kept = data.draw(st.integers(1, len(sent) - 1))
+
+    with pytest.raises(BadCompressionError, match="must be valid gzip, found: the end of the body"):
+        inflate(sent[:kept], "gzip", 1000)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"plain text",
+        gzip.compress(b"spans") + b"trailing",
+        gzip.compress(b"spans")[:-8] + bytes(8),
+        gzip.compress(b"spans")[2:],
+    ],
+)
+def test_what_is_no_gzip_is_refused(sent: bytes) -> None:
+    with pytest.raises(BadCompressionError, match="must be valid gzip, found: Error -3"):
+        inflate(sent, "gzip", 1000)
+
+
+@UNHURRIED
+@given(st.binary(max_size=200), st.integers(0, 500))
+def test_any_bytes_are_inflated_or_refused(sent: bytes, limit: int) -> None:
+    try:
+        body = inflate(sent, "gzip", limit)
+    except (BadCompressionError, BodyTooLargeError):
+        return
+    assert len(body) <= limit
+
+
+def test_a_bomb_is_refused_without_being_inflated() -> None:
+    bomb = gzip.compress(bytes(64 * MIB), compresslevel=1) * 4
+    tracemalloc.start()
+    with pytest.raises(BodyTooLargeError):
+        inflate(bomb, "gzip", MIB)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 8 * MIB
+
+
+def test_many_empty_members_cost_no_more_than_their_length() -> None:
+    """Twenty bytes a member; copying the rest behind each would take minutes at 64 MiB."""
+    sent = gzip.compress(b"") * 150_000
+    began = time.process_time()
+
+    assert inflate(sent, "gzip", MIB) == b""
+    assert time.process_time() - began < 3
