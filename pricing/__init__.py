@@ -1,0 +1,1 @@
+"""Money: usage rows + intervals + contracts + price book -> lines -> bill -> exports."""

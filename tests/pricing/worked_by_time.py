@@ -1,0 +1,255 @@
+"""Work out examples of nodes: from what an example gives to the figures that it may expect."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from metering.identity import FOR_EVER
+from metering.interval import Interval, State
+from metering.period import Period, midnight_after, month_of
+from metering.usage import Usage
+from pricing.bill import PREPAID, Bill
+from pricing.contract import Contract
+from pricing.money import Money, Rounding, plain, rounded, shown
+from pricing.rating import Inputs, rate
+from pricing.schemes import Hourly, Scheme, Subscription, rate_of
+from tests.pricing.month_notation import BEIJING, at, bill_of, month_from, shipped, term_of
+
+Given = Mapping[str, Any]
+Figures = dict[str, Any]
+ANY_DAY = "2026-03-12T13:23:56+08:00"
+SPEC = "polar.pg.g4.xlarge.gu10"
+
+
+def subscription(given: Given) -> Figures:
+    """Work out an order of so many nodes of one spec."""
+    start, factor = at(given.get("start", ANY_DAY)), Decimal(given.get("term_discount", "1"))
+    scheme = Subscription(given.get("spec", SPEC), given["months"], factor)
+    nodes = [f"n{i}" for i in range(given.get("quantity", 1))]
+    contracts = [contract(n, scheme, given, term_of(scheme, start), n) for n in nodes]
+    bill = bill_of(month(start, contracts))
+    listed = sum(row["ListCost"] for row in bill.lines if row["ChargeCategory"] == "Purchase")
+    end = local(contracts[0].period.end)
+    return {
+        "order_cny": fen(bill.payable),
+        "list_cny": fen(listed),
+        "discount_cny": fen(listed - bill.payable),
+        "last_day": (end - timedelta(days=1)).date().isoformat(),
+        "expires_at": end.isoformat(),
+    }
+
+
+def renewal(given: Given) -> Figures:
+    """Work out a term and its renewal, whose end is counted from the first day too."""
+    start, months, [more] = at(given["start"]), given["months"], given["renewals"]
+    first = term_of(Subscription(given["spec"], months), start)
+    second = Period(first.end, midnight_after(start, months + more, BEIJING))
+    orders = [
+        bill_of(month(t.start, [contract("s", Subscription(given["spec"], n), given, t, "n1")]))
+        for t, n in ((first, months), (second, more))
+    ]
+    return {
+        "first_expires_at": local(first.end).isoformat(),
+        "second_expires_at": local(second.end).isoformat(),
+        "total_cny": fen(sum(order.payable for order in orders)),
+    }
+
+
+def node(given: Given) -> Figures:
+    """Work out a node that is paid by the second."""
+    return _node(given, _spans(given))
+
+
+def whole_months(given: Given) -> Figures:
+    """Work out months in which a node never stops."""
+    found = [(name, month_of(name, BEIJING)) for name in given["months"]]
+    return {
+        "months": [
+            {"month": name, "hours": period.seconds // 3600}
+            | _only(_node(given, [period]), "total_cny", "payable_cny")
+            for name, period in found
+        ],
+        "subscription_same_cny": _month_price(given),
+    }
+
+
+def window_days(given: Given) -> Figures:
+    """Work out single days of a daily schedule."""
+    return {
+        "days": [
+            {"day": day}
+            | _only(
+                _node(given, _windows(given["schedule"], [date.fromisoformat(day)])),
+                "seconds",
+                "total_cny",
+                "payable_cny",
+            )
+            for day in given["days"]
+        ]
+    }
+
+
+def regions(given: Given) -> Figures:
+    """Work out one run in several regions."""
+    paid = {
+        region: _node({**given, "region_id": region}, _spans(given))["payable_cny"]
+        for region in given["regions"]
+    }
+    low, high = sorted(map(Decimal, paid.values()))
+    by_name = {f"{region.replace('-', '_')}_cny": amount for region, amount in paid.items()}
+    return by_name | {"difference_cny": fen(high - low)}
+
+
+def shared_node(given: Given) -> Figures:
+    """Work out a node's month, and share it by tokens."""
+    period, weights = month_of(given["dedicated"]["month"], BEIJING), given["tokens_by_tenant"]
+    payable = _node(given["dedicated"], [period])["payable_cny"]
+    shares = Money(Fraction(payable), "CNY").share(list(weights.values()), 2)
+    return {
+        "payable_cny": payable,
+        "shares_cny": {who: fen(part) for who, part in zip(weights, shares, strict=True)},
+    }
+
+
+def to_subscription(given: Given) -> Figures:
+    """Work out an hourly node that is paid by the month from an instant on."""
+    start, turn = at(given["running_from"]), at(given["paid_at"])
+    scheme = Subscription(given["spec"], given["months"])
+    before = contract("h", Hourly(given["spec"]), given, Period(start, turn), "n1")
+    after = contract("s", scheme, given, term_of(scheme, turn), "n1")
+    inputs = month(start, [before, after], [Period(start, FOR_EVER)])
+    bill, hourly = bill_of(inputs), replace(inputs, contracts=[before])
+    seconds = sum(c.quantity * 3600 for c in rate(hourly).charges)
+    return {
+        "hourly_seconds": seconds,
+        "hourly_total_cny": text(exact(hourly)),
+        "hourly_payable_cny": fen(bill_of(hourly).payable),
+        "order_cny": fen(bill.payable - bill_of(hourly).payable),
+        "expires_at": local(after.period.end).isoformat(),
+    }
+
+
+def contract(
+    name: str, scheme: Scheme, given: Given, period: Period, resource: str = ""
+) -> Contract:
+    """Build a contract of acme's for the region that is given."""
+    region = given.get("region_id", "cn-hangzhou")
+    return Contract(name, "acme", scheme, region, "dedicated", period, resource)
+
+
+def month(
+    instant: datetime,
+    contracts: Sequence[Contract],
+    spans: Iterable[Period] = (),
+    usage: Sequence[Usage] = (),
+) -> Inputs:
+    """Return the inputs of the month that holds an instant."""
+    intervals = [Interval("n1", span, State.RUNNING) for span in spans]
+    empty = month_from(f"month {local(instant):%Y-%m}")
+    return replace(empty, contracts=contracts, intervals=intervals, usage=usage)
+
+
+def exact(inputs: Inputs) -> Fraction:
+    """Return what is paid afterwards, before it is cut."""
+    charges = (c for c in rate(inputs).charges if c.kind not in PREPAID)
+    return sum((c.billed for c in charges), Fraction(0))
+
+
+def totals(inputs: Inputs, bill: Bill) -> Figures:
+    """Return the exact total, what is payable of it, and what is cut off."""
+    total = exact(inputs)
+    return {
+        "total_cny": text(total),
+        "payable_cny": fen(bill.payable),
+        "round_down_cny": text(total - Fraction(bill.payable)),
+    }
+
+
+def local(instant: datetime) -> datetime:
+    """Return an instant in Beijing time."""
+    return instant.astimezone(ZoneInfo(BEIJING))
+
+
+def text(amount: Fraction) -> str:
+    """Write an amount with up to ten decimals."""
+    return plain(shown(amount)).removesuffix(".0")
+
+
+def fen(amount: Decimal | int) -> str:
+    """Write an amount with two decimals, which must be all it has."""
+    assert Fraction(amount) * 100 % 1 == 0
+    return f"{rounded(Fraction(amount), 2, Rounding.DOWN):f}"
+
+
+def _node(given: Given, spans: Sequence[Period]) -> Figures:
+    nodes = [contract("h1", Hourly(given["spec"]), given, Period(spans[0].start, FOR_EVER), "n1")]
+    inputs = month(spans[0].start, nodes, spans)
+    bill = bill_of(inputs)
+    lines = [row for row in bill.lines if row["ChargeCategory"] == "Usage"]
+    of_lines = sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0))
+    seconds = sum(int(c.quantity * 3600) for c in rate(inputs).charges)
+    return totals(inputs, bill) | {
+        "lines": [
+            {
+                "hour": local(row["ChargePeriodStart"]).isoformat(),
+                "seconds": int(row["ConsumedQuantity"]),
+                "cny": plain(row["BilledCost"]),
+            }
+            for row in lines
+        ],
+        "lines_cny": [plain(row["BilledCost"]) for row in lines],
+        "wrong_payable_cny": f"{rounded(of_lines, 2, Rounding.DOWN):f}",
+        "seconds": seconds,
+        "hours": str(Fraction(seconds, 3600)),
+        "vs_subscription_cny": _month_price(given),
+    }
+
+
+def _month_price(given: Given) -> str:
+    return fen(rate_of(Subscription(given["spec"]), given["region_id"], shipped()).price)
+
+
+def _spans(given: Given) -> list[Period]:
+    """Return when a node ran, in whichever way it is given."""
+    begin = at("2026-01-01")
+    match given:
+        case {"running": spans}:
+            return [Period(at(a), at(b)) for a, b in spans]
+        case {"running_from": start, "released": end}:
+            return [Period(at(start), at(end))]
+        case {"seconds_runs": runs}:
+            starts = [begin + timedelta(hours=n) for n in range(len(runs))]
+            return [Period(s, s + timedelta(seconds=n)) for s, n in zip(starts, runs, strict=True)]
+        case {"seconds": seconds}:
+            return [Period(begin, begin + timedelta(seconds=seconds))]
+        case {"schedule": schedule, "month": name}:
+            return _within(month_of(name, BEIJING), schedule)
+        case {"schedule": schedule, "span": [start, end]}:
+            return _within(Period(at(start), at(end)), schedule)
+        case _:
+            raise AssertionError(f"an hourly example must say when it ran, found {given}")
+
+
+def _within(period: Period, schedule: Given) -> list[Period]:
+    first = local(period.start).date()
+    days = [first + timedelta(days=n) for n in range(period.seconds // 86_400 + 2)]
+    found = (window.overlap(period) for window in _windows(schedule, days))
+    return [window for window in found if window]
+
+
+def _windows(schedule: Given, days: Iterable[date]) -> list[Period]:
+    """Return a daily schedule's windows on some days, by the clock of its zone."""
+    zone = ZoneInfo(schedule["tz"])
+
+    def on(day: date, clock: str) -> datetime:
+        return datetime.combine(day, time.fromisoformat(clock), zone)
+
+    return [Period(on(day, a), on(day, b)) for day in days for a, b in schedule["windows"]]
+
+
+def _only(figures: Figures, *names: str) -> Figures:
+    return {name: figures[name] for name in names}
