@@ -1,0 +1,150 @@
+"""The HTTP service: routers joined, errors mapped to answers, life cycle."""
+
+import base64
+import hmac
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.telemetry import TelemetryConfig
+from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+
+from collector.routes import NotAllowedError
+from collector.routes import routes as collector_routes
+from metering.routes import routes as metering_routes
+from metering.store import UnknownAccountError
+from pricing.routes import routes as pricing_routes
+from tallystick.home import home_page
+from tallystick.jobs import schedule
+from tallystick.setup import Setup, apply_setup
+from tallystick.wiring import Parts
+
+_log = structlog.get_logger("tallystick")
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI would otherwise trace its own requests into the receiver that it serves."""
+
+STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (NotAllowedError, 401),
+    (UnknownAccountError, 404),
+    (LookupError, 422),
+    (ValueError, 422),
+    (TypeError, 422),
+)
+"""Our own errors -> status, the first that fits: they say what was wrong with the request.
+Any other error is the service's fault: 503, and logged."""
+
+_OUR_FAULT = "the service must be able to answer, found a fault of its own: its log says which"
+
+_OURS = ("collector.", "metering.", "pricing.", "tallystick.")
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Join the routers over the parts of one service. The app closes the parts when it ends."""
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        scheduler = schedule(parts)
+        try:
+            yield
+        finally:
+            scheduler.shutdown()
+            parts.close()
+
+    settings = parts.settings
+    app = FastAPI(
+        title="Tallystick",
+        version="0.1.0",
+        lifespan=life,
+        telemetry=NO_TELEMETRY,
+        redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+    )
+    admin = [Depends(_key_check(settings.admin_key, "admin key"))]
+    may_write = _key_check(settings.ingest_key, "ingest key")
+    receiver = collector_routes(parts.commit.submit, may_write, settings.max_body_bytes)
+    app.include_router(receiver)
+    app.include_router(
+        metering_routes(parts.meter, parts.events, parts.refresh), dependencies=admin
+    )
+    app.include_router(pricing_routes(parts.meter, parts.draft), dependencies=admin)
+
+    @app.post("/v1/setup", dependencies=admin, summary="Declare accounts, nodes and contracts")
+    def setup(declared: Setup) -> dict[str, int]:
+        """Store what is declared; applying it twice changes nothing."""
+        return apply_setup(declared, parts.engine, parts.prices.book)
+
+    @app.get("/healthz", summary="Whether the service is up")
+    def health() -> dict[str, Any]:
+        """Answer as long as the event store does."""
+        stored, waiting = parts.events.arrivals(), parts.commit.rows_waiting
+        return {"status": "ok", "arrivals_stored": stored, "events_waiting": waiting}
+
+    @app.get("/", dependencies=admin, include_in_schema=False)
+    def home() -> HTMLResponse:
+        """Show what there is to read; made here, so that it works in a closed network."""
+        return HTMLResponse(home_page(parts.meter.accounts(), parts.now()))
+
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(Exception, _failed)
+    for kind, _ in STATUS:
+        app.add_exception_handler(kind, _failed)
+    return app
+
+
+def _key_check(key: SecretStr, what: str) -> Callable[[Request], None]:
+    """Return a check that a request carries the key; with no key set, everyone may.
+
+    Programs send it as a bearer token, browsers as the password of HTTP Basic.
+    """
+    wanted = key.get_secret_value().encode()
+
+    def check(request: Request) -> None:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        offered = _basic_password(given) if scheme.lower() == "basic" else given.encode()
+        if wanted and not hmac.compare_digest(offered, wanted):
+            raise NotAllowedError(what)
+
+    return check
+
+
+def _basic_password(credentials: str) -> bytes:
+    try:
+        return base64.b64decode(credentials, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
+
+
+def _failed(_request: Request, error: Exception) -> JSONResponse:
+    """Answer with the error's sentence; of our own faults only the log tells more."""
+    status = 503
+    if type(error).__module__.startswith(_OURS):
+        status = next((code for kind, code in STATUS if isinstance(error, kind)), 503)
+    if status == 503:
+        _log.error("request_failed", kind=type(error).__name__, error=str(error))
+        return JSONResponse({"error": _OUR_FAULT}, status, {"Retry-After": "1"})
+    text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
+    headers = {"WWW-Authenticate": 'Basic realm="tallystick"'} if status == 401 else {}
+    return JSONResponse({"error": text}, status, headers)
+
+
+def _no_route(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    said = {"error": f"{error.status_code}: {error.detail}"}
+    return JSONResponse(said, error.status_code, error.headers)
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query"})
+    said = str(first["msg"]).removeprefix("Value error, ")
+    found = "" if first["type"] == "value_error" else f", found {str(first['input'])[:80]!r}"
+    return JSONResponse({"error": f"{where}: {said}{found}" if where else said + found}, 422)

@@ -1,0 +1,306 @@
+"""The command `tallystick`: every job is also a command, and every command has an example."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+import yaml
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from metering.report import DIMENSIONS
+from tallystick.client import RefusedError, connect
+from tallystick.settings import Settings
+from tallystick.show import Format, console, show_csv, show_json, show_rows
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Meter and bill an AI inference gateway, provably. Settings are TALLYSTICK_ variables.",
+)
+export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance tools.")
+book_app = typer.Typer(no_args_is_help=True, help="Look after price books.")
+app.add_typer(export_app, name="export")
+app.add_typer(book_app, name="book")
+
+Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
+Month = Annotated[str, typer.Option(help="Calendar month of the account's zone, YYYY-MM.")]
+
+_BILL_COLUMNS = (
+    "ChargePeriodStart", "ChargePeriodEnd", "x_ContractId", "ChargeDescription",
+    "ConsumedQuantity", "ConsumedUnit", "ListUnitPrice", "PricingUnit", "BilledCost",
+)  # fmt: skip
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "",
+    port: Annotated[int | None, typer.Option(help="Port to listen on; else 4318.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory of the embedded stores.")] = None,
+) -> None:
+    """Run the service: receive OTLP/HTTP, keep usage, answer the API.
+
+    Example: tallystick serve --port 4318 --data ./tallystick-data
+    """
+    from tallystick import log  # noqa: PLC0415 - the service's modules are slow to load
+    from tallystick.server import serve as serve_http  # noqa: PLC0415
+
+    chosen = {"host": host or None, "port": port, "data": data}
+    settings = Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]
+    log.configure()
+    serve_http(settings)
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="Captured bodies: *.traces.pb, *.logs.json")],
+    url: Url = "",
+) -> None:
+    """Send captured OTLP bodies to the service, as their clients would.
+
+    Example: tallystick ingest captures/*.traces.pb
+    """
+    plans = [(path, *_kind_of(path)) for path in files]
+    with connect(Settings(), url) as client, _progress() as progress:
+        for path, signal, content_type in progress.track(plans, description="sending"):
+            headers = {"Content-Type": content_type}
+            try:
+                client.request("POST", f"/v1/{signal}", body=path.read_bytes(), headers=headers)
+            except RefusedError as error:
+                raise RefusedFileError(path, error) from error
+    console().print(f"{len(plans)} bodies sent and on disk")
+
+
+@app.command()
+def usage(  # noqa: PLR0913, PLR0917 - one argument an option
+    month: Month = "",
+    start: Annotated[str, typer.Option("--from", help="ISO time with zone.")] = "",
+    end: Annotated[str, typer.Option("--to", help="ISO time with zone.")] = "",
+    account: Annotated[str, typer.Option(help="Only this account.")] = "",
+    by: Annotated[str, typer.Option(help=f"Some of {', '.join(DIMENSIONS)}.")] = "",
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Show requests and tokens, grouped; all time where no period is given.
+
+    Example: tallystick usage --month 2026-10 --by account,model --format json
+    """
+    asked = {"month": month, "from": start, "to": end, "account": account, "by": by}
+    with connect(Settings(), url) as client:
+        params = {k: v for k, v in asked.items() if v}
+        found = client.request("GET", "/v1/usage", params=params).json()
+    columns = [*found["by"], *found["totals"]]
+    match format:
+        case Format.JSON:
+            show_json(found)
+        case Format.CSV:
+            show_csv(found["rows"], columns)
+        case Format.TABLE:
+            total = {found["by"][0]: "total"} if found["by"] else {}
+            show_rows([*found["rows"], total | found["totals"]], columns)
+
+
+@app.command()
+def bill(
+    account: Annotated[str, typer.Argument(help="The account's id.")],
+    month: Month,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Draft an account's bill of a month; its rows add up to what is payable.
+
+    Example: tallystick bill acme --month 2026-10
+    """
+    with connect(Settings(), url) as client:
+        found = client.request("GET", f"/v1/bills/{quote(account, safe='')}/{month}").json()
+    match format:
+        case Format.JSON:
+            show_json(found)
+        case Format.CSV:
+            show_csv(found["lines"], list(found["lines"][0]))
+        case Format.TABLE:
+            show_rows(found["lines"], _BILL_COLUMNS, f"bill {found['id']} ({found['state']})")
+            out = console()
+            out.print(f"payable {found['payable']} {found['currency']}")
+            out.print(f"book {found['book_hash'][:16]}  result {found['result_hash'][:16]}")
+            for kind in ("blockers", "warnings"):
+                for sentence in found[kind]:
+                    out.print(f"{kind[:-1]}: {sentence}")
+
+
+@export_app.command()
+def focus(  # noqa: PLR0913, PLR0917 - one argument an option
+    month: Month,
+    version: Annotated[str, typer.Option(help="FOCUS version.")] = "1.2",
+    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    format: FormatOption = Format.CSV,  # noqa: A002
+    out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
+    url: Url = "",
+) -> None:
+    """Write a month's lines as FOCUS Cost and Usage rows.
+
+    Example: tallystick export focus --version 1.2 --month 2026-10 --out focus.csv
+    """
+    params = {"month": month, "version": version}
+    params |= {"format": "csv" if format is Format.CSV else "json"}
+    params |= {"account": account} if account else {}
+    with connect(Settings(), url) as client:
+        answer = client.request("GET", "/v1/exports/focus", params=params)
+    if "X-Tallystick-Blocked" in answer.headers:
+        blocked = answer.headers["X-Tallystick-Blocked"]
+        sys.stderr.write(f"warning: blocked, so not complete yet: {blocked}\n")
+    if out:
+        out.write_bytes(answer.content)
+    elif format is Format.TABLE:
+        show_rows(answer.json(), _BILL_COLUMNS)
+    else:
+        sys.stdout.write(answer.text)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="YAML with accounts, identities, resources ...")],
+    url: Url = "",
+) -> None:
+    """Declare accounts, identities, nodes with their states, and contracts.
+
+    Example: tallystick apply setup.yaml
+    """
+    body = _json_of_yaml(file)
+    with connect(Settings(), url) as client:
+        headers = {"Content-Type": "application/json"}
+        stored = client.request("POST", "/v1/setup", body=body, headers=headers).json()
+    console().print(", ".join(f"{count} {name}" for name, count in stored.items()))
+
+
+@app.command()
+def conflicts(format: FormatOption = Format.TABLE, url: Url = "") -> None:  # noqa: A002
+    """List arrivals that claimed a known identity with other content; they are never counted.
+
+    Example: tallystick conflicts --format csv
+    """
+    with connect(Settings(), url) as client:
+        rows = client.request("GET", "/v1/conflicts").json()["rows"]
+    columns = ("event_id", "first_stored_at", "stored_at")
+    match format:
+        case Format.JSON:
+            show_json(rows)
+        case Format.CSV:
+            show_csv(rows, columns)
+        case Format.TABLE:
+            show_rows(rows, columns)
+
+
+@book_app.command("check")
+def book_check(folder: Annotated[Path, typer.Argument(help="Folder with book.yaml.")]) -> None:
+    """Read a price book and say what it holds, or what is wrong with it.
+
+    Example: tallystick book check pricing/books/polardb-2026
+    """
+    from pricing.store import book_in  # noqa: PLC0415 - slow to load
+
+    book = book_in(folder)
+    console().print(f"{book.name}: {len(book.rates)} rates in {len(book.regions)} regions")
+    console().print(f"hash {book.digest}")
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Exit when the table is printed.")] = False,
+    seed: Annotated[int, typer.Option(help="Which made-up month.")] = 1,
+    folder: Annotated[Path, typer.Option(help="Where its stores and exports go.")] = Path("demo"),
+    port: Annotated[int, typer.Option(help="Port, or another where it is taken.")] = 4318,
+) -> None:
+    """Send a made-up month of three accounts through the real receiver, and bill it.
+
+    Example: tallystick demo --once
+    """
+    from tallystick.demo.run import run_demo  # noqa: PLC0415 - slow to load
+
+    run_demo(folder, seed, port, once=once)
+
+
+def main() -> None:
+    """Run the command; an error is one sentence, and the exit code is 1."""
+    try:
+        app(standalone_mode=True)
+    except ValidationError as error:
+        _fail(_first_sentence(error))
+    except (ValueError, LookupError, RuntimeError, TypeError, OSError) as error:
+        text = error.args[0] if isinstance(error, LookupError) and error.args else error
+        _fail(str(text))
+
+
+def _fail(sentence: str) -> None:
+    Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(f"error: {sentence}")
+    sys.exit(1)
+
+
+def _first_sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}, found {first['input']!r}" if where else said
+
+
+def _kind_of(path: Path) -> tuple[str, str]:
+    """Tell signal and Content-Type by a capture's name: NNN.<signal>.<pb or json>."""
+    content_types = {".pb": "application/x-protobuf", ".json": "application/json"}
+    signal = path.stem.rpartition(".")[2]
+    if signal not in {"traces", "logs"} or path.suffix not in content_types:
+        raise CaptureNameError(path)
+    return signal, content_types[path.suffix]
+
+
+def _json_of_yaml(file: Path) -> bytes:
+    import json  # noqa: PLC0415 - only here
+
+    try:
+        document = yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise SetupFileError(file, str(error)) from error
+    if not isinstance(document, dict):
+        raise SetupFileError(file, type(document).__name__)
+    return json.dumps(document, default=lambda v: v.isoformat()).encode()
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+class CaptureNameError(ValueError):
+    """A file whose name does not say what it holds."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"a capture must be named *.traces.pb, *.traces.json, *.logs.pb or *.logs.json, "
+            f"found {path.name}"
+        )
+
+
+class RefusedFileError(RuntimeError):
+    """A capture that the service refused. Those before it are on disk; sending again is safe."""
+
+    def __init__(self, path: Path, error: RefusedError) -> None:
+        super().__init__(f"{path.name} was refused: {error}")
+
+
+class SetupFileError(ValueError):
+    """A setup file that is no mapping in YAML."""
+
+    def __init__(self, file: Path, found: str) -> None:
+        super().__init__(f"{file} must be a YAML mapping, found {found}")

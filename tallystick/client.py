@@ -1,0 +1,172 @@
+"""Talk to the service: over HTTP where one runs, else to one opened inside this process.
+
+The embedded event store admits one process, so a command must not open it beside a service.
+"""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import httpx2
+
+from collector.rpc_status import status_sentence
+from tallystick.settings import Settings
+
+_TIMEOUT_S = 600
+
+
+class Wire(Protocol):
+    """Where requests go."""
+
+    def send(self, request: httpx2.Request) -> httpx2.Response:
+        """Return the answer to one request."""
+
+    def close(self) -> None:
+        """Let go of whatever is held."""
+
+
+class Client:
+    """What commands use of a service, wherever it runs."""
+
+    def __init__(self, settings: Settings, wire: Wire, address: str) -> None:
+        self._settings = settings
+        self._wire = wire
+        self._address = address
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
+        """Send one request and return the answer.
+
+        Raises:
+            RefusedError: the service said no, with its sentence.
+            ServiceGoneError: it stopped answering.
+        """
+        request = httpx2.Request(
+            method,
+            self._address + path,
+            params=params,
+            content=body,
+            headers={**_key_header(self._settings, path), **(headers or {})},
+        )
+        try:
+            return _checked(self._wire.send(request))
+        except httpx2.HTTPError as error:
+            raise ServiceGoneError(self._address, str(error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._wire.close()
+
+
+class LocalWire:
+    """A service that lives inside this process, and only as long as the command."""
+
+    def __init__(self, settings: Settings) -> None:
+        from tallystick.app import create_app  # noqa: PLC0415 - slow, only where no service runs
+        from tallystick.wiring import assemble  # noqa: PLC0415
+
+        app = create_app(assemble(settings))
+        self._runner = asyncio.Runner()
+        self._life = app.router.lifespan_context(app)
+        self._runner.run(self._life.__aenter__())
+        transport = httpx2.ASGITransport(app=app)
+        self._http = httpx2.AsyncClient(transport=transport, timeout=_TIMEOUT_S)
+
+    def send(self, request: httpx2.Request) -> httpx2.Response:
+        """Answer inside the process."""
+        return self._runner.run(self._http.send(request))
+
+    def close(self) -> None:
+        """Write what waits and close the stores."""
+        self._runner.run(self._http.aclose())
+        self._runner.run(self._life.__aexit__(None, None, None))
+        self._runner.close()
+
+
+def connect(settings: Settings, url: str = "") -> Client:
+    """Return a client of the service at an address, or of one opened here where none runs.
+
+    Raises:
+        NoServiceError: an address was asked for, and nobody answers there.
+    """
+    address = url or settings.address
+    if _is_up(address):
+        return remote(settings, address)
+    if url:
+        raise NoServiceError(url)
+    sys.stderr.write(f"no service answers at {address}: opening {settings.events} here\n")
+    return Client(settings, LocalWire(settings), "http://local")
+
+
+def remote(settings: Settings, address: str) -> Client:
+    """Return a client of the service at an address, without asking whether it is there."""
+    return Client(settings, httpx2.Client(timeout=_TIMEOUT_S), address)
+
+
+def _is_up(address: str) -> bool:
+    try:
+        answer = httpx2.get(f"{address}/healthz", timeout=5)
+    except httpx2.HTTPError:
+        return False
+    return answer.is_success and "arrivals_stored" in answer.text
+
+
+def _key_header(settings: Settings, path: str) -> dict[str, str]:
+    is_telemetry = path in {"/v1/traces", "/v1/logs"}
+    key = (settings.ingest_key if is_telemetry else settings.admin_key).get_secret_value()
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    if answer.is_success:
+        return answer
+    raise RefusedError(answer.status_code, _said(answer))
+
+
+def _said(answer: httpx2.Response) -> str:
+    """Return the sentence in a refusal, whatever it is written in."""
+    if answer.headers.get("content-type", "").startswith("application/x-protobuf"):
+        return status_sentence(answer.content)
+    try:
+        document: Any = answer.json()
+        return str(document.get("error") or document.get("message") or document.get("detail"))
+    except (ValueError, AttributeError):
+        return f"the service answered {answer.status_code}: {answer.text[:200]}"
+
+
+class NoServiceError(RuntimeError):
+    """Nobody answers at the address."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"a tallystick service must answer at {url}, found none")
+
+
+class ServiceGoneError(RuntimeError):
+    """The service stopped answering."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"the service at {url} must answer, found: {reason}")
+
+
+class RefusedError(RuntimeError):
+    """The service said no."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status

@@ -1,0 +1,1 @@
+"""A made-up month: setup.yaml + traffic by seed -> OTLP on loopback -> bills -> one table."""

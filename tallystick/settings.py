@@ -1,0 +1,79 @@
+"""Settings: the only place that reads the environment. Every field is a TALLYSTICK_ variable."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from collector.inflate import DEFAULT_LIMIT
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Built once by the command, passed down as values."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TALLYSTICK_", frozen=True, use_attribute_docstrings=True
+    )
+
+    data: Path = Path("tallystick-data")
+    """Directory of the embedded stores."""
+    events_url: str = ""
+    """Event store, ``chdb:///directory`` or ``clickhouse://host``; empty for one under ``data``."""
+    ledger_url: str = ""
+    """Ledger, a SQLAlchemy URL for SQLite or PostgreSQL; empty for a file under ``data``."""
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs both keys."""
+    port: int = Field(default=4318, ge=0, le=65535)
+    """Port for OTLP/HTTP and the API."""
+    ingest_key: SecretStr = SecretStr("")
+    """Bearer token that clients must send with telemetry; empty for none."""
+    admin_key: SecretStr = SecretStr("")
+    """Bearer token for everything else; empty for none."""
+    book: str = "polardb-2026"
+    """Name of the price book."""
+    max_body_bytes: int = Field(default=DEFAULT_LIMIT, ge=1024)
+    """Largest OTLP body after inflation."""
+    refresh_seconds: int = Field(default=60, ge=1)
+    """How often usage is brought up to date in the background."""
+
+    @model_validator(mode="after")
+    def _keys_off_loopback(self) -> Self:
+        if not _is_loopback(self.host):
+            keys = {
+                "TALLYSTICK_INGEST_KEY": self.ingest_key,
+                "TALLYSTICK_ADMIN_KEY": self.admin_key,
+            }
+            missing = [name for name, key in keys.items() if not key.get_secret_value()]
+            if missing:
+                raise ValueError(
+                    f"listening on {self.host} needs TALLYSTICK_INGEST_KEY and "
+                    f"TALLYSTICK_ADMIN_KEY to be set, found no {' and no '.join(missing)}"
+                )
+        return self
+
+    @property
+    def events(self) -> str:
+        """The event store's address."""
+        return self.events_url or f"chdb://{(self.data / 'events').absolute()}"
+
+    @property
+    def ledger(self) -> str:
+        """The ledger's address."""
+        return self.ledger_url or f"sqlite:///{(self.data / 'ledger.db').absolute()}"
+
+    @property
+    def address(self) -> str:
+        """Where the service is reached from this machine."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,77 @@
+import csv
+import json
+import subprocess
+import sys
+from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
+
+import pytest
+
+from pricing.book import Item
+from pricing.store import shipped_book
+from tallystick.demo.traffic import SPANS_PER_BODY, bodies, windows
+
+
+def run(folder: Path, seed: int = 1) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tallystick", "demo", "--once", "--folder", str(folder),
+         "--seed", str(seed), "--port", "0"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    folder = tmp_path_factory.mktemp("demo")
+    return run(folder), folder
+
+
+def test_running_it_twice_changes_nothing(demo: tuple[str, Path]) -> None:
+    table, folder = demo
+    exports = folder / "seed-1" / "exports"
+    before = {p.name: p.read_bytes() for p in exports.glob("focus*")}
+
+    again = run(folder)
+
+    assert again == table
+    assert {p.name: p.read_bytes() for p in exports.glob("focus*")} == before
+
+
+def test_the_printed_quantities_and_the_price_list_give_the_same_fen(
+    demo: tuple[str, Path],
+) -> None:
+    exports = demo[1] / "seed-1" / "exports"
+    book = shipped_book("polardb-2026")
+    lines = list(csv.DictReader((exports / "focus-1.2.csv").read_text("utf-8").splitlines()))
+
+    def consumed(contract: str) -> int:
+        own = [x for x in lines if x["x_ContractId"] == contract and x["BilledCost"] != "0.0"]
+        return sum(int(Decimal(x["ConsumedQuantity"])) for x in own)
+
+    def price(item: Item, **of: str) -> Decimal:
+        return book.rate_for(item, **of).price
+
+    month = price(Item.NODE_MONTH, region="cn-hangzhou", spec="polar.pg.g8.xlarge.gu20")
+    small = price(Item.TOKENS, region="cn-hangzhou", size_class="small")
+    medium = price(Item.TOKENS, region="cn-shanghai", size_class="medium")
+    hour = price(Item.NODE_HOUR, region="cn-wulanchabu", spec="polar.pg.g8.2xlarge.gu49")
+    by_hand = {
+        "acme": month + small * consumed("acme-pool") / 10_000,
+        "borealis": hour * consumed("borealis-node") / 3600,
+        "cygnus": medium * consumed("cygnus-pool") / 10_000,
+    }
+    for account, amount in by_hand.items():
+        bill = json.loads((exports / f"bill-{account}-202610.json").read_text("utf-8"))
+        fen = str(amount.quantize(Decimal("0.01"), ROUND_DOWN))
+
+        assert (bill["payable"], bill["state"]) == (fen, "draft")
+        assert f"{fen} (draft)" in demo[0]
+
+
+def test_a_seed_makes_one_month_and_another_seed_another() -> None:
+    assert list(bodies(3)) == list(bodies(3))
+    assert next(bodies(3)) != next(bodies(4))
+    assert windows(3) != windows(4)
+    assert SPANS_PER_BODY * len(list(bodies(3))) > 30_000
