@@ -26,6 +26,11 @@ from metering.event import (
     span_identity,
 )
 
+MAX_DAYS = 100
+"""On how many days the events of one body may end; exporters send seconds, backfills weeks."""
+
+_DAY_NS = 86_400_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -50,6 +55,17 @@ def usage_events(records: Iterable[Record]) -> tuple[list[UsageEvent], list[Reje
         except ValueError as error:
             rejected.append(Rejected(record, str(error)))
     return events, rejected
+
+
+def check_days(events: Iterable[UsageEvent]) -> None:
+    """Refuse a body whose events end on too many days: each day is a file of its own to write.
+
+    Raises:
+        TooManyDaysError: a broken clock, or a backfill that should come in parts.
+    """
+    days = {e.ended_at // _DAY_NS for e in events}
+    if len(days) > MAX_DAYS:
+        raise TooManyDaysError(len(days))
 
 
 def usage_event(record: Record) -> UsageEvent:
@@ -294,6 +310,16 @@ _OUTCOME_WORDS: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
         ),
     ),
 )
+
+
+class TooManyDaysError(ValueError):
+    """A body of events from too many days."""
+
+    def __init__(self, days: int) -> None:
+        super().__init__(
+            f"the events of one body must end on at most {MAX_DAYS} days, found {days}: "
+            f"send them in parts"
+        )
 
 
 class MissingIdentityError(ValueError):

@@ -22,7 +22,7 @@ from collector.inflate import (
     UnknownEncodingError,
     inflate,
 )
-from collector.normalise import usage_events
+from collector.normalise import TooManyDaysError, check_days, usage_events
 from collector.otlp import Encoding, MalformedBodyError, Signal, decode
 from collector.rpc_status import status_message
 from metering.event import UsageEvent
@@ -64,6 +64,7 @@ _REFUSALS: tuple[tuple[type[Exception], _Refusal], ...] = (
     (UnknownContentTypeError, _Refusal(415, 3)),
     (MalformedBodyError, _Refusal(400, 3)),
     (BadCompressionError, _Refusal(400, 3)),
+    (TooManyDaysError, _Refusal(400, 3)),
     (NotAllowedError, _Refusal(401, 16)),
 )
 
@@ -115,6 +116,7 @@ def _events(
             trace_id=refusal.record.trace_id.hex(),
             span_id=refusal.record.span_id.hex(),
         )
+    check_days(events)
     return events
 
 

@@ -1,6 +1,6 @@
 """The metering half of the ledger: accounts, identities, resources, intervals, usage rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -23,6 +23,8 @@ from metering.tables import (
     UsageRow,
 )
 from metering.usage import Usage, UsageKey, revised
+
+_HOURS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ class MeterStore:
                 if key in current:
                     current[key].superseded_by = run.id
                 session.add(_usage_row(key, quantity, run.id))
-            session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(hours)))
+            for some in _chunks(hours):
+                session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(some)))
             return len(changed)
 
     def usage(
@@ -210,10 +213,18 @@ def _hours_with_usage(session: Session, valid: Period) -> Sequence[datetime]:
 
 
 def _current_rows(session: Session, hours: Sequence[datetime]) -> dict[UsageKey, UsageRow]:
-    query = select(UsageRow).where(
-        col(UsageRow.hour).in_(hours), col(UsageRow.superseded_by).is_(None)
-    )
-    return {_usage_key(r): r for r in session.exec(query)}
+    current = select(UsageRow).where(col(UsageRow.superseded_by).is_(None))
+    return {
+        _usage_key(row): row
+        for some in _chunks(hours)
+        for row in session.exec(current.where(col(UsageRow.hour).in_(some)))
+    }
+
+
+def _chunks(hours: Sequence[datetime]) -> Iterator[Sequence[datetime]]:
+    """Cut a list of hours into what one statement takes: databases limit its parameters."""
+    for start in range(0, len(hours), _HOURS_PER_STATEMENT):
+        yield hours[start : start + _HOURS_PER_STATEMENT]
 
 
 def _check_contiguous(session: Session, resources: Iterable[str]) -> None:

@@ -329,3 +329,18 @@ def test_a_message_of_many_spans_is_counted_to_the_last(
 
     assert post(shared_service, message.SerializeToString()).status_code == 200
     assert requests_and_input(shared_service, model) == (1000, 3000)
+
+
+def test_a_body_of_events_from_too_many_days_is_refused_whole(
+    shared_service: Service, model: str
+) -> None:
+    day = 86_400_000_000_000
+    spans = [call(model, at=T0 - n * day) for n in range(101)]
+
+    refused = post(shared_service, traces(spans).SerializeToString())
+    in_parts = post(shared_service, traces(spans[:100]).SerializeToString())
+
+    assert refused.status_code == 400
+    assert "at most 100 days, found 101" in status_of(refused)[1]
+    assert in_parts.status_code == 200
+    assert requests_and_input(shared_service, model) == (100, 1000)

@@ -77,6 +77,14 @@ def test_closing_one_hour_leaves_the_others_alone(meter: MeterStore) -> None:
     assert [u.quantity for u in meter.usage(DAY)] == [2]
 
 
+def test_years_of_hours_are_closed_in_one_run(meter: MeterStore) -> None:
+    hours = [NOON + n * HOUR for n in range(70_000)]
+
+    assert meter.close_hours(hours, {row(at=hours[-1]): 5}, 1, NOW) == 1
+    assert meter.close_hours(hours, {row(at=hours[-1]): 6}, 2, NOW) == 1
+    assert [u.quantity for u in meter.usage(Period(NOON, hours[-1] + HOUR))] == [6]
+
+
 def test_quantities_beyond_32_bits_are_kept(meter: MeterStore) -> None:
     meter.close_hours([NOON], {row(): 2**53 - 1}, 2**62, NOW)
 
