@@ -4,7 +4,8 @@ Clients report totals and details: the cached tokens are inside the input tokens
 tokens inside the output tokens. Stored counts are disjoint, so that they may be added up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 from metering.event import MAX_COUNT, Qualities, Quality, Tokens
 
@@ -28,6 +29,15 @@ class Reported:
     def is_silent(self) -> bool:
         """Whether neither total is reported."""
         return self.input is None and self.output is None
+
+    def filled_from(self, other: Self) -> Self:
+        """Return these counts with their gaps filled, if both agree on the totals both give."""
+        totals = ((self.input, other.input), (self.output, other.output))
+        if any(a is not None and b is not None and a != b for a, b in totals):
+            return self
+        mine = {f.name: getattr(self, f.name) for f in fields(self)}
+        gaps = {k: getattr(other, k) for k, v in mine.items() if v is None}
+        return replace(self, **gaps)
 
 
 def dissect(reported: Reported) -> tuple[Tokens, Qualities]:

@@ -12,6 +12,7 @@ from collector import aliases
 from collector.aliases import Dialect
 from collector.dissect import Reported, count_of, dissect
 from collector.otlp import Record, Value
+from collector.usage_object import usage_object
 from metering.event import (
     Call,
     Outcome,
@@ -108,34 +109,37 @@ def _is_about_a_call(record: Record) -> bool:
 def _named_operation(record: Record) -> str:
     """Return the canonical operation that the record names itself, or nothing."""
     for name in (*aliases.OPERATION, *aliases.KIND):
-        operation = aliases.OPERATIONS.get(str(record.attributes.get(name, "")))
+        operation = aliases.OPERATIONS.get(_text(record.attributes, (name,)).lower())
         if operation:
             return operation
     return ""
 
 
 def _operation(record: Record) -> str:
-    """Return the operation of a model call, or nothing for an aggregate that repeats its children.
+    """Return the operation of a model call, or nothing for a record that repeats another's usage.
 
     Engines and the oldest clients name no operation at all; theirs is a chat.
     """
+    said = [_text(record.attributes, (n,)).lower() for n in (*aliases.OPERATION, *aliases.KIND)]
+    if aliases.AGGREGATES.intersection(said) or record.name in aliases.REPEATING_SPANS:
+        return ""
     named = _named_operation(record)
-    if named:
-        return named
-    names = (*aliases.OPERATION, *aliases.KIND)
-    says_otherwise = any(_text(record.attributes, (name,)) for name in names)
-    return "" if says_otherwise else "chat"
+    return named or next((name for name in said if name), "chat")
 
 
 def _dialect(scope: str) -> Dialect:
     for dialect in aliases.DIALECTS:
-        if scope.startswith(dialect.scope):
+        if scope == dialect.scope or (not dialect.is_whole and scope.startswith(dialect.scope)):
             return dialect
     return aliases.OTHER_DIALECT
 
 
 def _reported(attributes: Mapping[str, Value]) -> Reported:
-    return Reported(
+    """Return what attributes report, with what only a usage object beside them tells.
+
+    An object speaks of the same call only if it agrees on the totals that both give.
+    """
+    reported = Reported(
         input=_count(attributes, aliases.INPUT),
         output=_count(attributes, aliases.OUTPUT),
         cached=_count(attributes, aliases.CACHED),
@@ -144,6 +148,12 @@ def _reported(attributes: Mapping[str, Value]) -> Reported:
         written_1h=_count(attributes, aliases.WRITTEN_1H),
         reasoning=_count(attributes, aliases.REASONING),
     )
+    for name in (*aliases.USAGE_OBJECTS, *aliases.NATIVE_USAGE_OBJECTS):
+        if name in attributes:
+            is_native = name in aliases.NATIVE_USAGE_OBJECTS
+            told = usage_object(attributes[name], is_native=is_native)
+            reported = reported.filled_from(told)
+    return reported
 
 
 def _counts(reported: Reported, call: Call) -> tuple[Tokens, Qualities]:
