@@ -3,7 +3,7 @@
 import base64
 import hmac
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -14,7 +14,8 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
-from collector.routes import NotAllowedError
+from collector.grpc_routes import serve_grpc
+from collector.receive import NotAllowedError, Receiver
 from collector.routes import routes as collector_routes
 from metering.routes import routes as metering_routes
 from metering.store import UnknownAccountError
@@ -39,37 +40,39 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 """Our own errors -> status, the first that fits: they say what was wrong with the request.
 Any other error is the service's fault: 503, and logged."""
 
+Life = AbstractAsyncContextManager[None]
+
+_GRACE_SECONDS = 10
+"""How long requests under way may take when the service stops."""
+
 _OUR_FAULT = "the service must be able to answer, found a fault of its own: its log says which"
 
 _OURS = ("collector.", "metering.", "pricing.", "tallystick.")
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """Join the routers over the parts of one service. The app closes the parts when it ends."""
+def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
+    """Join the routers over the parts of one service. The app closes the parts when it ends.
 
-    @asynccontextmanager
-    async def life(_app: FastAPI) -> AsyncIterator[None]:
-        scheduler = schedule(parts)
-        try:
-            yield
-        finally:
-            scheduler.shutdown()
-            parts.close()
-
+    ``listen``: also serve gRPC while the app lives.
+    """
     settings = parts.settings
+    receiver = Receiver(
+        parts.commit.submit,
+        _key_check(settings.ingest_key, "ingest key"),
+        settings.max_body_bytes,
+    )
+
     app = FastAPI(
         title="Tallystick",
         version="0.1.0",
-        lifespan=life,
+        lifespan=_life(parts, receiver if listen else None),
         telemetry=NO_TELEMETRY,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )
-    admin = [Depends(_key_check(settings.admin_key, "admin key"))]
-    may_write = _key_check(settings.ingest_key, "ingest key")
-    receiver = collector_routes(parts.commit.submit, may_write, settings.max_body_bytes)
-    app.include_router(receiver)
+    admin = [Depends(_header_check(_key_check(settings.admin_key, "admin key")))]
+    app.include_router(collector_routes(receiver))
     app.include_router(
         metering_routes(parts.meter, parts.events, parts.refresh), dependencies=admin
     )
@@ -99,20 +102,47 @@ def create_app(parts: Parts) -> FastAPI:
     return app
 
 
-def _key_check(key: SecretStr, what: str) -> Callable[[Request], None]:
-    """Return a check that a request carries the key; with no key set, everyone may.
+def _life(parts: Parts, listening: Receiver | None) -> Callable[[FastAPI], Life]:
+    """Return what runs as long as the app: the schedule, gRPC where it listens, and the parts."""
+
+    @asynccontextmanager
+    async def life(_app: FastAPI) -> AsyncIterator[None]:
+        scheduler = schedule(parts)
+        grpc_server = None
+        try:
+            if listening and parts.settings.grpc_port:
+                grpc_server = await serve_grpc(listening, parts.settings.grpc_address)
+            yield
+        finally:
+            if grpc_server:
+                await grpc_server.stop(_GRACE_SECONDS)
+            scheduler.shutdown()
+            parts.close()
+
+    return life
+
+
+def _key_check(key: SecretStr, what: str) -> Callable[[str], None]:
+    """Return a check that an Authorization header carries the key; with no key set, everyone may.
 
     Programs send it as a bearer token, browsers as the password of HTTP Basic.
     """
     wanted = key.get_secret_value().encode()
 
-    def check(request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    def check(authorization: str) -> None:
+        scheme, _, given = authorization.partition(" ")
         offered = _basic_password(given) if scheme.lower() == "basic" else given.encode()
         if wanted and not hmac.compare_digest(offered, wanted):
             raise NotAllowedError(what)
 
     return check
+
+
+def _header_check(check: Callable[[str], None]) -> Callable[[Request], None]:
+    def dependency(request: Request) -> None:
+        check(request.headers.get("authorization", ""))
+
+    return dependency
 
 
 def _basic_password(credentials: str) -> bytes:

@@ -42,16 +42,17 @@ _BILL_COLUMNS = (
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "",
     port: Annotated[int | None, typer.Option(help="Port to listen on; else 4318.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="For OTLP/gRPC; else 4317.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of the embedded stores.")] = None,
 ) -> None:
-    """Run the service: receive OTLP/HTTP, keep usage, answer the API.
+    """Run the service: receive OTLP over HTTP and gRPC, keep usage, answer the API.
 
     Example: tallystick serve --port 4318 --data ./tallystick-data
     """
     from tallystick import log  # noqa: PLC0415 - the service's modules are slow to load
     from tallystick.server import serve as serve_http  # noqa: PLC0415
 
-    chosen = {"host": host or None, "port": port, "data": data}
+    chosen = {"host": host or None, "port": port, "grpc_port": grpc_port, "data": data}
     settings = Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]
     log.configure()
     serve_http(settings)

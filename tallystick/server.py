@@ -22,6 +22,8 @@ def serve(settings: Settings) -> None:
         PortTakenError: something else listens there.
     """
     check_port_free(settings.host, settings.port)
+    if settings.grpc_port:
+        check_port_free(settings.host, settings.grpc_port)
     server = _server(settings)
     server.run()
 
@@ -83,7 +85,7 @@ class BackgroundService:
 
 def _server(settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
-        create_app(assemble(settings)),
+        create_app(assemble(settings), listen=True),
         host=settings.host,
         port=settings.port,
         log_config=None,

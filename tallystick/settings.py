@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """Address to listen on. Anything but loopback needs both keys."""
     port: int = Field(default=4318, ge=0, le=65535)
     """Port for OTLP/HTTP and the API."""
+    grpc_port: int = Field(default=4317, ge=0, le=65535)
+    """Port for OTLP/gRPC; 0 for none."""
     ingest_key: SecretStr = SecretStr("")
     """Bearer token that clients must send with telemetry; empty for none."""
     admin_key: SecretStr = SecretStr("")
@@ -62,6 +64,12 @@ class Settings(BaseSettings):
     def ledger(self) -> str:
         """The ledger's address."""
         return self.ledger_url or f"sqlite:///{(self.data / 'ledger.db').absolute()}"
+
+    @property
+    def grpc_address(self) -> str:
+        """Where gRPC listens, ``host:port``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.grpc_port}"
 
     @property
     def address(self) -> str:

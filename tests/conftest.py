@@ -88,6 +88,7 @@ class Service:
     """A real `tallystick serve` in a process of its own."""
 
     address: str
+    grpc_address: str
     data: Path
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -98,21 +99,30 @@ class Service:
         self.process.wait()
 
 
+def free_ports(count: int) -> list[int]:
+    """Return different ports of loopback that nobody listens on."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
 def start_service(data: Path, **environment: str) -> Service:
     """Start `tallystick serve` on a free port of loopback and wait until it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port, grpc_port = free_ports(2)
     data.mkdir(parents=True, exist_ok=True)
     log = data / "service.log"
     with log.open("ab") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "tallystick", "serve", "--port", str(port), "--data", str(data)],
-            env={**os.environ, **environment},
+            env={**os.environ, "TALLYSTICK_GRPC_PORT": str(grpc_port), **environment},
             stdout=subprocess.DEVNULL,
             stderr=errors,
         )
-    service = Service(f"http://127.0.0.1:{port}", data, process, log)
+    service = Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", data, process, log)
     give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
         if process.poll() is not None:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from collector import aliases
-from collector.routes import _REFUSALS
+from collector.receive import REFUSALS
 from metering.report import DIMENSIONS
 from tallystick.app import STATUS, create_app
 from tallystick.cli import app as cli
@@ -116,7 +116,7 @@ def test_every_scope_and_log_event_name_is_in_the_reference() -> None:
 
 def test_every_error_with_a_status_is_in_the_reference() -> None:
     rows = {f"| `{kind.__name__}` | {status} |" for kind, status in STATUS}
-    rows |= {f"| `{kind.__name__}` | {refusal.status} |" for kind, refusal in _REFUSALS}
+    rows |= {f"| `{kind.__name__}` | {refusal.status} |" for kind, refusal in REFUSALS}
 
     assert missing(rows) == set()
 

@@ -31,6 +31,7 @@ def run_demo(folder: Path, seed: int, port: int, *, once: bool) -> None:
         data=home / "data",
         host="127.0.0.1",
         port=free_port("127.0.0.1", port),
+        grpc_port=0,
         events_url="",
         ledger_url="",
     )

@@ -22,6 +22,8 @@ from conftest import ROOT, Service, start_service, stop_service
 from fastapi import FastAPI
 from google.rpc.status_pb2 import Status
 
+from collector.inflate import DEFAULT_LIMIT
+from collector.receive import Receiver
 from collector.routes import routes
 from metering.commit import GroupCommit
 from metering.event import UsageEvent
@@ -205,7 +207,8 @@ def test_a_full_disk_is_answered_503_and_the_resend_is_counted(shared_service: S
 def receiver(commit: GroupCommit) -> Iterator[str]:
     """Serve the collector's routes over a commit queue; yield the address."""
     app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
-    app.include_router(routes(commit.submit, lambda _request: None))
+    receiver = Receiver(commit.submit, lambda _header: None, DEFAULT_LIMIT)
+    app.include_router(routes(receiver))
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)

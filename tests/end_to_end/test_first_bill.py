@@ -232,7 +232,7 @@ def test_without_a_service_the_command_opens_the_stores_itself(tmp_path: Path) -
 
 
 def test_a_second_service_on_the_same_stores_is_refused(service: Service) -> None:
-    done = command("serve", "--port", "0", "--data", str(service.data))
+    done = command("serve", "--port", "0", "--grpc-port", "0", "--data", str(service.data))
 
     assert done.returncode == 1
     assert "must be free, found it open in another process" in done.stderr

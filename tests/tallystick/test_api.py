@@ -141,7 +141,7 @@ def test_a_ledger_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     nobody = "postgresql://user:hunter2@127.0.0.1:1/none"
     done = subprocess.run(
         command,
-        env={**os.environ, "TALLYSTICK_LEDGER_URL": nobody},
+        env={**os.environ, "TALLYSTICK_LEDGER_URL": nobody, "TALLYSTICK_GRPC_PORT": "0"},
         capture_output=True,
         text=True,
         check=False,
