@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: dev check test golden soak run demo
+.PHONY: dev check test golden soak bench run demo
 dev: .venv/ready
 
 demo: dev
@@ -22,6 +22,9 @@ soak: dev
 
 golden: dev
 	$(BIN)/pytest --update-golden tests/pricing $(ARGS)
+
+bench: dev
+	$(BIN)/python -m bench.receive
 
 run: dev
 	$(BIN)/tallystick serve $(ARGS)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Self
+from operator import attrgetter
+from typing import Any, Self
 
 MAX_COUNT = 2**53
 """Counts at or above this are refused: JSON clients cannot even write them exactly."""
@@ -203,12 +204,28 @@ class UsageEvent:
 
     @property
     def content_hash(self) -> int:
-        """Sixty-four bits over all that is said, so that a changed resend is seen."""
-        said = (self.call_id, self.started_at, self.ended_at, self.source, self.call)
-        counts = (self.tokens, self.qualities, self.role, self.dialect, self.is_choice)
-        return int.from_bytes(blake2b(repr((said, counts)).encode(), digest_size=8).digest())
+        """Sixty-four bits over all that is said, so that a changed resend is seen.
+
+        What is left at its default does not count, so that a field added later does not make old
+        events look changed.
+        """
+        said = zip(_SAID, _read_said(self), strict=True)
+        counted = [(name, str(value)) for (name, default), value in said if value != default]
+        return int.from_bytes(blake2b(repr(counted).encode(), digest_size=8).digest())
 
 
+def _said() -> list[tuple[str, object]]:
+    """Return the paths of all that an event says, with their defaults."""
+    parts: tuple[tuple[str, Any], ...] = (
+        ("source", Source()), ("call", Call()), ("tokens", Tokens()), ("qualities", Qualities()),
+    )  # fmt: skip
+    nested = [(f"{p}.{f.name}", getattr(v, f.name)) for p, v in parts for f in fields(v)]
+    own = [("call_id", b""), ("started_at", 0), ("ended_at", 0)]
+    return [*own, ("role", Role.BILL), ("dialect", ""), ("is_choice", False), *nested]
+
+
+_SAID = _said()
+_read_said = attrgetter(*(path for path, _ in _SAID))
 ID_BYTES = 16
 MAX_INSTANT_NS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
 """Later ends are refused: they are broken clocks, and DateTime64 ends soon after."""

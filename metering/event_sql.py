@@ -57,6 +57,11 @@ SELECT event_id, toUnixTimestamp64Nano(first_at), toUnixTimestamp64Nano(at) FROM
 WHERE at > first_at ORDER BY at LIMIT {limit:UInt32}
 """
 
+BYTES_ON_DISK = """
+SELECT sum(bytes_on_disk) FROM system.parts
+WHERE active AND database = currentDatabase() AND table IN ('events', 'sightings')
+"""
+
 HAS = "SELECT DISTINCT event_id FROM events WHERE event_key IN {keys:Array(UInt64)}"
 
 _DIMENSIONS = (

@@ -109,6 +109,10 @@ class EventStore:
         """Return how many rows are stored, resends that are not merged away yet included."""
         return int(self._rows("SELECT count() FROM events", {})[0][0])
 
+    def bytes_on_disk(self) -> int:
+        """Return what the tables take on disk, compressed."""
+        return int(self._rows(sql.BYTES_ON_DISK, {})[0][0])
+
     def count(self) -> int:
         """Return how many identities are stored."""
         return int(self._rows("SELECT uniqExact(event_id) FROM events", {})[0][0])

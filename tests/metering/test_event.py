@@ -21,6 +21,9 @@ from metering.event import (
     span_identity,
 )
 
+PINNED = 17155060975237944834
+"""The content hash of one event, as the first release made it."""
+
 counts = st.builds(Tokens, **dict.fromkeys(TOKEN_CLASSES, st.integers(0, 10**9)))
 
 
@@ -73,6 +76,13 @@ def test_the_content_hash_sees_every_part_that_is_said() -> None:
 
     assert len({e.content_hash for e in [said, *others]}) == 5
     assert event("e1", fresh=1).content_hash == said.content_hash
+
+
+def test_the_hash_of_a_stored_event_never_changes() -> None:
+    """A new release that hashes otherwise would take every resend for a conflict."""
+    said = event("e1", tenant="acme", pool="shared", fresh=900, outcome="aborted")
+
+    assert said.content_hash == PINNED
 
 
 def test_the_worse_quality_of_the_two_totals_is_the_events() -> None:

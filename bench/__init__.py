@@ -1,0 +1,1 @@
+"""Benchmarks: figures are ratios inside one run, never part of the tests."""
