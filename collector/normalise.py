@@ -27,6 +27,9 @@ from metering.event import (
     span_identity,
 )
 
+MAX_TEXT = 500
+"""Characters that are kept of a name or id."""
+
 MAX_DAYS = 100
 """On how many days the events of one body may end; exporters send seconds, backfills weeks."""
 
@@ -285,7 +288,13 @@ def _first(attributes: Mapping[str, Value], names: Iterable[str]) -> Value:
 
 def _text(attributes: Mapping[str, Value], names: Iterable[str]) -> str:
     value = _first(attributes, names)
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text if len(text) <= MAX_TEXT and text.isprintable() else _cleaned(text)
+
+
+def _cleaned(text: str) -> str:
+    """Drop what databases refuse (NUL and other controls) and what no name needs."""
+    return "".join(c for c in text[:MAX_TEXT] if c.isprintable())
 
 
 def _count(attributes: Mapping[str, Value], names: Iterable[str]) -> int | None:

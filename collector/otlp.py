@@ -19,6 +19,10 @@ Value = Any
 """An attribute value: text, bool, int, float, bytes, list, dict or None."""
 
 
+MAX_RECORDS = 100_000
+"""Spans or log records in one body; exporters send hundreds, a Collector some thousands."""
+
+
 class Signal(StrEnum):
     """What a body carries; the value is the last part of its path, /v1/traces."""
 
@@ -57,6 +61,7 @@ def decode(body: bytes, signal: Signal, encoding: Encoding) -> list[Record]:
 
     Raises:
         MalformedBodyError: the body is not what its type says. Nothing of it was taken.
+        TooManyRecordsError: it holds more than ``MAX_RECORDS``.
     """
     message = _REQUESTS[signal]()
     if encoding is Encoding.JSON:
@@ -66,7 +71,21 @@ def decode(body: bytes, signal: Signal, encoding: Encoding) -> list[Record]:
             message.ParseFromString(body)
         except DecodeError as error:
             raise MalformedBodyError(signal, encoding, str(error)) from error
+    _check_count(message, signal)
     return list(_spans(message) if signal is Signal.TRACES else _logs(message))
+
+
+def _check_count(message: Any, signal: Signal) -> None:
+    """Count records before any is made into Python objects, which take far more room."""
+    count = 0
+    if signal is Signal.TRACES:
+        for of_resource in message.resource_spans:
+            count += sum(len(s.spans) for s in of_resource.scope_spans)
+    else:
+        for of_resource in message.resource_logs:
+            count += sum(len(s.log_records) for s in of_resource.scope_logs)
+    if count > MAX_RECORDS:
+        raise TooManyRecordsError(count)
 
 
 def _parse_json(body: bytes, message: Message) -> None:
@@ -171,4 +190,13 @@ class MalformedBodyError(ValueError):
         super().__init__(
             f"the body must be an OTLP {signal} request in {encoding}, found: "
             + reason.encode(errors="backslashreplace").decode()
+        )
+
+
+class TooManyRecordsError(ValueError):
+    """A body of more records than one body may hold."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"a body must hold at most {MAX_RECORDS} records, found {count}: send it in parts"
         )

@@ -17,12 +17,15 @@ from collector.inflate import (
     inflate,
 )
 from collector.normalise import TooManyDaysError, check_days, usage_events
-from collector.otlp import Encoding, MalformedBodyError, Signal, decode
+from collector.otlp import Encoding, MalformedBodyError, Signal, TooManyRecordsError, decode
 from metering.event import UsageEvent
 
 Submit = Callable[[Sequence[UsageEvent]], "Future[int]"]
 Allowed = Callable[[str], None]
 """Takes the Authorization header; raises NotAllowedError where it may not write."""
+
+DECODING_AT_ONCE = 2
+"""Bodies that are inflated and decoded at a time: each may take many times its size in memory."""
 
 _log = structlog.get_logger("collector")
 
@@ -42,6 +45,7 @@ class Receiver:
         self._submit = submit
         self.allowed = allowed
         self.limit = limit
+        self._decoding = asyncio.Semaphore(DECODING_AT_ONCE)
 
     async def take(self, body: bytes, compression: str, signal: Signal, encoding: Encoding) -> None:
         """Return when every usage event of the body is on disk.
@@ -49,7 +53,8 @@ class Receiver:
         Raises:
             Exception: ``refusal_of`` says how to answer it; nothing was acknowledged.
         """
-        events = await asyncio.to_thread(self._events, body, compression, signal, encoding)
+        async with self._decoding:
+            events = await asyncio.to_thread(self._events, body, compression, signal, encoding)
         if events:
             await asyncio.wrap_future(self._submit(events))
 
@@ -102,6 +107,7 @@ class UnknownContentTypeError(ValueError):
 UNAVAILABLE = Refusal(503, 14)
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (BodyTooLargeError, Refusal(413, 8)),
+    (TooManyRecordsError, Refusal(413, 8)),
     (UnknownEncodingError, Refusal(415, 3)),
     (UnknownContentTypeError, Refusal(415, 3)),
     (MalformedBodyError, Refusal(400, 3)),

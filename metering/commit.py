@@ -82,12 +82,18 @@ class GroupCommit:
             return group
 
     def _write(self, group: list[_Waiting]) -> None:
+        """Write a group; whoever gave up waiting before it began is left out."""
+        wanted = [w for w in group if w.done.set_running_or_notify_cancel()]
+        if wanted:
+            self._record_for(wanted)
+
+    def _record_for(self, group: list[_Waiting]) -> None:
         try:
             self._record([event for waiting in group for event in waiting.events])
         except Exception as error:  # noqa: BLE001 - the waiting requests must hear of any failure
             if len(group) > 1:
                 for waiting in group:
-                    self._write([waiting])
+                    self._record_for([waiting])
             else:
                 group[0].done.set_exception(error)
             return

@@ -11,8 +11,9 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Self
 
-MAX_COUNT = 2**53
-"""Counts at or above this are refused: JSON clients cannot even write them exactly."""
+MAX_COUNT = 2**40
+"""Counts at or above this are refused: a trillion tokens is no call, and eight million of the
+largest counts still add up in 64 bits."""
 
 
 class Quality(StrEnum):
@@ -268,7 +269,7 @@ class CountOutOfRangeError(ValueError):
     """A token count is negative or too large to be one."""
 
     def __init__(self, name: str, count: int) -> None:
-        super().__init__(f"token count {name} must be 0 to 2^53 - 1, found {count}")
+        super().__init__(f"token count {name} must be 0 to 2^40 - 1, found {count}")
         self.name = name
         self.count = count
 

@@ -38,8 +38,10 @@ GROUP BY key HAVING uniqExact(hour) > 1
 """  # noqa: S608
 
 _HOURS_OF_KEYS = """
-    toStartOfHour(ended_at) IN (SELECT hour FROM sightings WHERE key IN {keys:Array(UInt64)})
-    AND (event_key IN {keys:Array(UInt64)} OR call_key IN {keys:Array(UInt64)})
+    toStartOfHour(ended_at) IN (
+        SELECT hour FROM sightings WHERE key IN (SELECT key FROM @keys)
+    )
+    AND (event_key IN (SELECT key FROM @keys) OR call_key IN (SELECT key FROM @keys))
     AND stored_at < fromUnixTimestamp64Nano({before:Int64}, 'UTC')
 """
 
@@ -68,6 +70,8 @@ _DIMENSIONS = (
     "tenant, project, api_key, cluster, resource, pool, model, operation, outcome, quality"
 )
 _BILLED = f"ended_at, {_DIMENSIONS}, fresh, cached, written_5m, written_1h, output, reasoning"
+_RANKED = "(quality = 'unknown', rank)"
+_CHOICE = "(quality = 'unknown', rank, event_id)"
 
 SUMS = f"""
 SELECT toDateTime(toStartOfHour(bill.1), 'UTC') AS hour,
@@ -75,30 +79,42 @@ SELECT toDateTime(toStartOfHour(bill.1), 'UTC') AS hour,
        count(), sum(bill.12), sum(bill.13), sum(bill.14), sum(bill.15),
        sum(outputs), sum(reasonings)
 FROM (
-    SELECT argMin(({_BILLED}), (quality = 'unknown', rank, event_id)) AS bill,
-           argMin(is_choice, (quality = 'unknown', rank, event_id)) AS by_choice,
+    SELECT argMin(({_BILLED}), {_CHOICE}) AS bill,
            if(by_choice, sumIf(output, is_choice), bill.16) AS outputs,
            if(by_choice, sumIf(reasoning, is_choice), bill.17) AS reasonings
     FROM (
-        SELECT * FROM events
-        WHERE {_IN_HOURS}
-          AND event_key NOT IN {{contested:Array(UInt64)}}
-          AND call_key NOT IN {{contested:Array(UInt64)}}
-        ORDER BY stored_at
-        LIMIT 1 BY event_id
+        SELECT *,
+               min({_RANKED}) OVER (PARTITION BY call_id) AS best,
+               argMin(is_choice, {_CHOICE}) OVER (PARTITION BY call_id) AS by_choice,
+               multiIf(by_choice, '', trace_id = '', toString(event_id), trace_id) AS part
+        FROM (
+            SELECT * FROM events
+            WHERE {_IN_HOURS}
+              AND event_key NOT IN (SELECT key FROM @keys)
+              AND call_key NOT IN (SELECT key FROM @keys)
+            ORDER BY stored_at
+            LIMIT 1 BY event_id
+        )
+        WHERE role = {{role:String}}
     )
-    WHERE role = {{role:String}}
-    GROUP BY call_id
+    WHERE by_choice OR (NOT is_choice AND {_RANKED} = best)
+    GROUP BY call_id, part, by_choice
 )
 GROUP BY hour, bill.2, bill.3, bill.4, bill.5, bill.6, bill.7, bill.8, bill.9, bill.10, bill.11
 """  # noqa: S608
+"""Calls under the keys of ``@keys`` are left out: those are folded in Python."""
 
 ARRIVALS = f"""
 SELECT event_id, call_id, toUnixTimestamp64Nano(ended_at), {_DIMENSIONS},
        fresh, cached, written_5m, written_1h, output, reasoning,
-       role, rank, is_choice, toUnixTimestamp64Nano(stored_at)
+       role, rank, is_choice, toUnixTimestamp64Nano(stored_at), hex(trace_id)
 FROM events WHERE {_HOURS_OF_KEYS}
 """  # noqa: S608
+
+
+def with_keys(query: str, table: str) -> str:
+    """Name the table of keys that a query asks for as ``@keys``."""
+    return query.replace("@keys", table)
 
 
 def sums_of(row: Sequence[Any]) -> tuple[RawKey, Sums]:
@@ -145,5 +161,6 @@ def arrival_of(row: Sequence[Any]) -> Arrival:
         role=Role(row[19]),
         rank=row[20],
         is_choice=row[21],
+        trace_id=bytes.fromhex(row[23]),
     )
     return Arrival(event, row[22])

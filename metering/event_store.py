@@ -4,7 +4,10 @@ Durable when ``record`` returns: both inserts are fsynced before it does.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -27,17 +30,21 @@ _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
 class EventStore:
     """Arrivals in, sums of hours out. Safe to use from several threads."""
 
-    def __init__(self, client: Any, now_ns: Callable[[], int]) -> None:
-        """Open the tables; ``now_ns`` gives nanoseconds since 1970 UTC for arrival stamps."""
+    def __init__(self, client: Any, now_ns: Callable[[], int], floor: int = 0) -> None:
+        """Open the tables; ``now_ns`` gives nanoseconds since 1970 UTC for arrival stamps.
+
+        ``floor`` is the last cutoff that was ever acted on: no later stamp may be below it, even
+        where the clock stepped back while the service was down.
+        """
         self._client = client
         self._now_ns = now_ns
         self._lock = threading.Lock()
         for statement in (CREATE_EVENTS, CREATE_SIGHTINGS):
             self._client.command(statement)
-        self._last_stamp = self._newest_stamp()
+        self._last_stamp = max(self._newest_stamp(), floor)
 
     @classmethod
-    def open(cls, url: str, now_ns: Callable[[], int]) -> Self:
+    def open(cls, url: str, now_ns: Callable[[], int], floor: int = 0) -> Self:
         """Open ``chdb:///directory`` (in this process) or ``clickhouse://host:port/database``.
 
         Raises:
@@ -45,10 +52,10 @@ class EventStore:
             StoreUnavailableError: no server answers.
         """
         parts = urlsplit(url)
-        if parts.scheme == "chdb":
-            return cls(_open_chdb(Path(parts.path)), now_ns)
+        if parts.scheme == "chdb" and not parts.netloc:
+            return cls(_open_chdb(Path(parts.path)), now_ns, floor)
         if parts.scheme in {"clickhouse", "clickhouses"}:
-            return cls(_open_server(url), now_ns)
+            return cls(_open_server(url), now_ns, floor)
         raise EventsUrlError(url)
 
     def close(self) -> None:
@@ -92,10 +99,12 @@ class EventStore:
         if not hours:
             return {}
         span = _span(hours, before)
-        contested = self._contested(span)
         wanted = set(hours)
-        told_in_many = fold(self._arrivals(contested, before)) if contested else {}
-        simple = self._simple_sums({**span, "contested": sorted(contested)})
+        with self._key_table(self._keys(sql.CONTESTED, span)) as contested:
+            told_in_many = fold(self._arrivals(contested, before))
+            query = sql.with_keys(sql.SUMS, contested.name)
+            rows = self._rows(query, {**span, "role": Role.BILL.value})
+        simple = dict(sql.sums_of(row) for row in rows)
         return {
             key: sums for key, sums in added([simple, told_in_many]).items() if key.hour in wanted
         }
@@ -122,35 +131,64 @@ class EventStore:
         rows = self._rows(sql.HAS, {"keys": sorted({key_of(i) for i in event_ids})})
         return {bytes(r[0]) for r in rows} & set(event_ids)
 
-    def _contested(self, span: dict[str, Any]) -> set[int]:
-        """Return the keys of calls and identities of these hours that other hours know too."""
-        contested: set[int] = {r[0] for r in self._rows(sql.CONTESTED, span)}
-        grown = contested
-        while grown:
-            parameters = {"keys": sorted(grown), "before": span["before"]}
-            linked = {key for row in self._rows(sql.LINKED, parameters) for key in row}
-            grown = linked - contested
-            contested |= linked
-        return contested
+    @contextmanager
+    def _key_table(self, keys: set[int]) -> Iterator["_Keys"]:
+        """Hold keys in a table of their own while a query needs them: they may be many."""
+        table = _Keys(f"keys_{uuid.uuid4().hex}", keys)
+        self._command(f"CREATE TABLE {table.name} (key UInt64) ENGINE = Memory")
+        try:
+            self._insert_keys(table.name, keys)
+            yield table
+        finally:
+            self._command(f"DROP TABLE {table.name}")
 
-    def _arrivals(self, keys: set[int], before: int) -> list[Arrival]:
-        """Read back the arrivals that carry one of the keys."""
-        parameters = {"keys": sorted(keys), "before": before}
-        return [sql.arrival_of(row) for row in self._rows(sql.ARRIVALS, parameters)]
+    def _arrivals(self, contested: "_Keys", before: int) -> list[Arrival]:
+        """Read the arrivals under contested keys, and under the keys that those lead to."""
+        if not contested.keys:
+            return []
+        bounds = {"before": before}
+        while True:
+            linked = self._keys(sql.with_keys(sql.LINKED, contested.name), bounds)
+            grown = linked - contested.keys
+            if not grown:
+                break
+            contested.keys.update(grown)
+            self._insert_keys(contested.name, grown)
+        rows = self._rows(sql.with_keys(sql.ARRIVALS, contested.name), bounds)
+        return [sql.arrival_of(row) for row in rows]
 
-    def _simple_sums(self, parameters: dict[str, Any]) -> dict[RawKey, Sums]:
-        rows = self._rows(sql.SUMS, {**parameters, "role": Role.BILL.value})
-        return dict(sql.sums_of(row) for row in rows)
+    def _keys(self, query: str, parameters: dict[str, Any]) -> set[int]:
+        return {key for row in self._rows(query, parameters) for key in row}
+
+    def _insert_keys(self, table: str, keys: set[int]) -> None:
+        if keys:
+            column = pa.array(sorted(keys), pa.uint64())
+            self._client.insert_arrow(table, pa.table([column], names=["key"]))
+
+    def _command(self, statement: str) -> None:
+        try:
+            self._client.command(statement)
+        except (ClickHouseError, OSError, RuntimeError) as error:
+            raise StoreUnavailableError(str(error)) from error
 
     def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         try:
-            return self._client.query(query, parameters=parameters).result_rows  # type: ignore[no-any-return]
+            found = self._client.query(query, parameters=parameters, query_tz="UTC")
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreUnavailableError(str(error)) from error
+        return found.result_rows  # type: ignore[no-any-return]
 
     def _newest_stamp(self) -> int:
         newest = self._rows("SELECT max(toUnixTimestamp64Nano(stored_at)) FROM events", {})
         return int(newest[0][0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """A table of keys, and what is in it."""
+
+    name: str
+    keys: set[int]
 
 
 def _open_chdb(directory: Path) -> Any:

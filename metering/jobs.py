@@ -17,7 +17,7 @@ def tick(events: EventStore, ledger: MeterStore, now: datetime) -> int:
     twice changes nothing, and a crash half way only leaves the rest to be done.
     """
     before = events.cutoff()
-    due = events.hours_touched(ledger.seen_before(), before) | ledger.stale_hours()
+    due = events.hours_touched(ledger.last_close().stored_before, before) | ledger.stale_hours()
     if not due:
         return 0
     identities = ledger.identities()

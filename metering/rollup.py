@@ -104,16 +104,18 @@ def conflicts(arrivals: Iterable[Arrival]) -> list[Conflict]:
 
 
 def bill_records(events: Iterable[UsageEvent]) -> list[UsageEvent]:
-    """Return one record per call: the one that bills, with the choices of n>1 put together.
+    """Return the records that bill: one per call, with the choices of n>1 put together.
 
     A record with known counts goes before one without, then the lower rank, then the lower
-    identity, so that the choice depends on nothing but the records themselves.
+    identity, so that the choice depends on nothing but the records themselves. Records of equal
+    rank in different traces are different calls whatever id they share: an id that a client
+    may choose must not make calls disappear.
     """
     calls: dict[bytes, list[UsageEvent]] = defaultdict(list)
     for event in events:
         if event.role is Role.BILL:
             calls[event.call_id].append(event)
-    return [_bill_record(records) for records in calls.values()]
+    return [record for records in calls.values() for record in _bill_records(records)]
 
 
 def raw_key(event: UsageEvent) -> RawKey:
@@ -143,10 +145,23 @@ def added(parts: Iterable[Mapping[RawKey, Sums]]) -> dict[RawKey, Sums]:
     return dict(out)
 
 
-def _bill_record(records: list[UsageEvent]) -> UsageEvent:
-    best = min(records, key=lambda e: (e.quality is Quality.UNKNOWN, e.rank, e.event_id))
-    if not best.is_choice:
-        return best
+def _bill_records(records: list[UsageEvent]) -> list[UsageEvent]:
+    ordered = sorted(records, key=lambda e: (*_rank(e), e.event_id))
+    best = ordered[0]
+    if best.is_choice:
+        return [_with_all_choices(best, records)]
+    traces: dict[bytes, UsageEvent] = {}
+    for event in ordered:
+        if _rank(event) == _rank(best) and not event.is_choice:
+            traces.setdefault(event.trace_id or event.event_id, event)
+    return list(traces.values())
+
+
+def _rank(event: UsageEvent) -> tuple[bool, int]:
+    return event.quality is Quality.UNKNOWN, event.rank
+
+
+def _with_all_choices(best: UsageEvent, records: Iterable[UsageEvent]) -> UsageEvent:
     choices = [e.tokens for e in records if e.is_choice]
     tokens = replace(
         best.tokens,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from metering.event_store import EventStore
 from metering.identity import FOR_EVER, UNATTRIBUTED
-from metering.period import Period, month_of, parse_instant
+from metering.period import Period, hour_of, month_of, parse_instant
 from metering.report import DEFAULT_BY, report
 from metering.store import MeterStore
 
@@ -37,6 +37,9 @@ def routes(ledger: MeterStore, events: EventStore, refresh: Callable[[], int]) -
             period = Period(
                 parse_instant(start) if start else FIRST, parse_instant(end) if end else FOR_EVER
             )
+        for instant in (period.start, period.end):
+            if instant != hour_of(instant):
+                raise PartHourError(instant)
         refresh()
         names = [n.strip() for n in by.split(",") if n.strip()]
         found = report(ledger.usage(period, account), names)
@@ -76,3 +79,13 @@ def _iso(nanoseconds: int) -> str:
     """
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+
+
+class PartHourError(ValueError):
+    """A question about part of an hour."""
+
+    def __init__(self, instant: datetime) -> None:
+        super().__init__(
+            f"usage is kept by the UTC hour: from and to must be whole hours, "
+            f"found {instant.isoformat()}"
+        )

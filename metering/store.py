@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, func
+from sqlalchemy import Connection, Engine, text
 from sqlmodel import Session, col, delete, select
 
 from metering.event import Outcome, Quality
@@ -36,6 +36,13 @@ class Account:
     zone: str = "Asia/Shanghai"
 
 
+class Close(NamedTuple):
+    """A close run, and the stamp before which it saw every arrival."""
+
+    run: int
+    stored_before: int
+
+
 class MeterStore:
     """Quantities and time in the ledger. One transaction per call."""
 
@@ -44,9 +51,17 @@ class MeterStore:
         self._engine = engine
 
     def put_accounts(self, accounts: Iterable[Account]) -> None:
-        """Add accounts or rename them."""
+        """Add accounts or rename them.
+
+        Raises:
+            ZoneChangeError: a zone never changes, or a month would be billed twice or never.
+        """
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
             for account in accounts:
+                known = session.get(AccountRow, account.id)
+                if known and known.zone != account.zone:
+                    raise ZoneChangeError(account.id, known.zone, account.zone)
                 row = AccountRow(id=account.id, name=account.name, zone=account.zone)
                 session.merge(row)
 
@@ -74,14 +89,17 @@ class MeterStore:
             AmbiguousIdentityError: a value would belong to two accounts at once; nothing changed.
         """
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
+            touched = [i.valid for i in identities]
             for identity in identities:
-                session.merge(_identity_row(identity))
+                row = _identity_row(identity)
+                known = session.get(IdentityRow, (row.kind, row.value, row.valid_from))
+                touched += [_identity(known).valid] if known else []
+                session.merge(row)
             session.flush()
-            stored = session.exec(select(IdentityRow).with_for_update()).all()
-            check_unambiguous(_identity(r) for r in stored)
-            for identity in identities:
-                for hour in _hours_with_usage(session, identity.valid):
-                    session.merge(StaleHourRow(hour=hour))
+            check_unambiguous(_identity(r) for r in session.exec(select(IdentityRow)).all())
+            for hour in {h for valid in touched for h in _hours_with_usage(session, valid)}:
+                session.merge(StaleHourRow(hour=hour))
 
     def identities(self) -> list[Identity]:
         """Return all identities."""
@@ -114,6 +132,7 @@ class MeterStore:
             OverlappingStatesError: a resource would be in two states at once; nothing changed.
         """
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
             touched = set()
             for interval in intervals:
                 touched.add(interval.resource)
@@ -136,10 +155,11 @@ class MeterStore:
             rows = session.exec(query.order_by(IntervalRow.resource, col(IntervalRow.started_at)))
             return [_interval(r) for r in rows]
 
-    def seen_before(self) -> int:
-        """Return the stamp before which every arrival is in usage."""
+    def last_close(self) -> Close:
+        """Return the newest close run; run 0, which saw nothing, before the first."""
         with Session(self._engine) as session:
-            return session.exec(select(func.max(CloseRow.stored_before))).one() or 0
+            row = session.exec(select(CloseRow).order_by(col(CloseRow.id).desc()).limit(1)).first()
+            return Close(row.id, row.stored_before) if row and row.id else Close(0, 0)
 
     def stale_hours(self) -> set[datetime]:
         """Return the hours that a changed binding made stale."""
@@ -158,6 +178,7 @@ class MeterStore:
         Closing twice with the same usage writes no row.
         """
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
             current = _current_rows(session, hours)
             changed = revised({k: r.quantity for k, r in current.items()}, usage)
             run = CloseRow(
@@ -199,10 +220,14 @@ class MeterStore:
             (Usage(_usage_key(r), r.quantity) for r in rows if r.quantity), key=lambda u: u.key
         )
 
-    def last_run(self) -> int:
-        """Return the number of the newest close run, 0 before the first."""
-        with Session(self._engine) as session:
-            return session.exec(select(func.max(CloseRow.id))).one() or 0
+
+def exclusive(session: Session) -> None:
+    """Let one writer in at a time until the transaction ends, so that checks hold when it does.
+
+    SQLite does so by itself (BEGIN IMMEDIATE); PostgreSQL takes an advisory lock.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(7435)"))
 
 
 def _hours_with_usage(session: Session, valid: Period) -> Sequence[datetime]:
@@ -291,6 +316,15 @@ class UnknownAccountError(LookupError):
     def __init__(self, account: str, known: Sequence[str]) -> None:
         known_text = ", ".join(known) or "no account yet"
         super().__init__(f"the account must be known ({known_text}), found {account!r}")
+
+
+class ZoneChangeError(ValueError):
+    """An account's zone was said to be another."""
+
+    def __init__(self, account: str, old: str, new: str) -> None:
+        super().__init__(
+            f"the zone of account {account!r} must stay {old}, found {new}: its months would move"
+        )
 
 
 class ResourceChangeError(ValueError):

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from pricing.focus import Column, Row, Type, cell, columns_of
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""How text begins that a spreadsheet would run."""
 
 
 def focus_csv(rows: Iterable[Row], version: str = "1.2") -> str:
@@ -53,6 +54,6 @@ def sorted_rows(rows: Iterable[Row]) -> list[Row]:
 
 
 def _guarded(column: Column, text: str) -> str:
-    if column.type is Type.TEXT and text.startswith(_FORMULA_STARTS):
+    if column.type is Type.TEXT and text.startswith(FORMULA_STARTS):
         return f"'{text}"
     return text

@@ -22,22 +22,22 @@ def draft_bill(
     """
     account = meter.account(account_id)
     period = month_of(month, account.zone)
-    run = meter.last_run()
+    close = meter.last_close()
     contracts = prices.contracts()
     resources = [r for r in meter.resources() if r.account == account_id]
     service_to = min(now, period.end)
     inputs = Inputs(
         account=account_id,
         month=period,
-        usage=meter.usage(period, account_id, as_of=run),
+        usage=meter.usage(period, account_id, as_of=close.run),
         intervals=meter.intervals(c.resource for c in contracts if c.account == account_id),
         contracts=contracts,
         book=prices.book,
         zone=account.zone,
         service_to=service_to,
     )
-    cutoffs = Cutoffs(service_to, meter.seen_before(), run)
-    bill = make_bill(inputs, account.name, resources, cutoffs, _warnings(meter, period, run))
+    cutoffs = Cutoffs(service_to, close.stored_before, close.run)
+    bill = make_bill(inputs, account.name, resources, cutoffs, _warnings(meter, period, close.run))
     prices.put_bill(bill)
     return bill
 

@@ -4,7 +4,7 @@ usage + intervals + contracts + book -> charges (exact) and whatever blocks the 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import NamedTuple, assert_never
 
 from metering.event import Quality
 from metering.interval import Interval, running
-from metering.period import HOUR, Period, day_of
+from metering.period import HOUR, Period, day_of, hour_of
 from metering.rollup import METERS, REQUESTS
 from metering.usage import Usage, UsageKey
 from pricing.book import Item, PriceBook, Rate
@@ -263,34 +263,45 @@ def _sorted_usage(inputs: Inputs) -> tuple[list[tuple[Contract, Usage]], list[st
     Failed requests are free, and so are requests that a reserved node served.
     """
     priced: list[tuple[Contract, Usage]] = []
-    unpriced: dict[str, int] = defaultdict(int)
-    uncounted: dict[Quality, int] = defaultdict(int)
+    blocked: dict[str, int] = defaultdict(int)
     contracts = inputs.own_contracts
+    ran = {c.id: _running_hours(c, inputs) for c in contracts}
     for usage in inputs.usage:
         key = usage.key
         is_own = key.account == inputs.account and inputs.to_date.holds(key.hour)
         if not is_own or not key.outcome.is_billable:
             continue
-        covering = _covering(contracts, key)
-        if not covering:
-            unpriced[key.pool] += usage.quantity * (key.meter == REQUESTS)
-        elif covering.is_per_token and key.quality is not Quality.MEASURED:
-            uncounted[key.quality] += usage.quantity * (key.meter == REQUESTS)
-        elif covering.is_per_token:
-            priced.append((covering, usage))
-    blockers = [
-        f"{count} requests in pool {pool!r} must be under a contract, found none in force"
-        for pool, count in sorted(unpriced.items())
-    ]
-    blockers += [
-        f"{count} requests must have measured token counts, found {quality} ones"
-        for quality, count in sorted(uncounted.items())
-    ]
-    return priced, blockers
+        matching = _matching(contracts, key)
+        why = _why_blocked(matching, key, ran)
+        if why:
+            blocked[why] += usage.quantity * (key.meter == REQUESTS)
+        elif matching[0].is_per_token:
+            priced.append((matching[0], usage))
+    return priced, [f"{count} requests {why}" for why, count in sorted(blocked.items())]
 
 
-def _covering(contracts: Sequence[Contract], key: UsageKey) -> Contract | None:
-    """Return the contract of a usage row: a reserved node before a pool, then by id."""
+def _why_blocked(
+    matching: Sequence[Contract], key: UsageKey, ran: Mapping[str, set[datetime]]
+) -> str:
+    """Return what is missing before usage can be priced, or nothing."""
+    if not matching:
+        return f"in pool {key.pool!r} must be under a contract, found none in force"
+    best = matching[0]
+    if best.is_per_token and key.quality is not Quality.MEASURED:
+        return f"must have measured token counts, found {key.quality} ones"
+    if isinstance(best.scheme, Hourly) and not any(key.hour in ran[c.id] for c in matching):
+        return f"on node {best.resource!r} must fall into hours in which it ran, found other hours"
+    return ""
+
+
+def _matching(contracts: Sequence[Contract], key: UsageKey) -> list[Contract]:
+    """Return the contracts that cover a usage row: reserved nodes before pools, then by id."""
     hour = Period(key.hour, key.hour + HOUR)
     matching = [c for c in contracts if c.covers(key.pool, key.resource, hour)]
-    return min(matching, key=lambda c: (c.is_per_token, c.id), default=None)
+    return sorted(matching, key=lambda c: (c.is_per_token, c.id))
+
+
+def _running_hours(contract: Contract, inputs: Inputs) -> set[datetime]:
+    """Return the clock hours in which a contract's node ran at all."""
+    ran = running(inputs.intervals, contract.resource, inputs.to_date)
+    return {hour_of(part.start) for period in ran for part in period.hours()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Response
 
@@ -12,16 +13,17 @@ from pricing.focus import all_faults, columns_of
 from pricing.money import plain
 
 Draft = Callable[[str, str], Bill]
-"""(account, month YYYY-MM) -> its draft bill, usage brought up to date first."""
+"""(account, month YYYY-MM) -> its draft bill, from usage as it stands."""
 
 
-def routes(meter: MeterStore, draft: Draft) -> APIRouter:
-    """Build the bill routes over one way to draft."""
+def routes(meter: MeterStore, draft: Draft, refresh: Callable[[], int]) -> APIRouter:
+    """Build the bill routes over one way to draft; ``refresh`` brings usage up to date first."""
     router = APIRouter()
 
     @router.get("/v1/bills/{account}/{month}", summary="An account's bill of a month")
     def bill(account: str, month: str) -> dict[str, Any]:
         """Draft the bill as usage stands now; rows add up to ``payable``."""
+        refresh()
         return bill_json(draft(account, month))
 
     @router.get("/v1/exports/focus", summary="FOCUS Cost and Usage rows")
@@ -37,12 +39,13 @@ def routes(meter: MeterStore, draft: Draft) -> APIRouter:
         """
         columns_of(version)
         accounts = [account] if account else [a.id for a in meter.accounts()]
+        refresh()
         bills = [draft(a, month) for a in accounts]
         rows = sorted_rows(line for bill in bills for line in bill.lines)
         found = all_faults(rows, version)
         if found:
             raise BadRowsError(found)
-        blocked = ", ".join(bill.id for bill in bills if bill.blockers)
+        blocked = ", ".join(quote(bill.id) for bill in bills if bill.blockers)
         headers = {"X-Tallystick-Blocked": blocked} if blocked else {}
         if format == "json":
             text, media_type = focus_json(rows, version), "application/json"

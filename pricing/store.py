@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, delete, select
 
 from metering.period import Period
+from metering.store import exclusive
 from pricing.bill import Bill
 from pricing.book import PriceBook, parse_book
 from pricing.contract import Contract, check_contract, check_disjoint, check_unchanged
@@ -57,13 +58,14 @@ class PriceStore:
         for contract in contracts:
             check_contract(contract, self.book)
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
             for contract in contracts:
                 known = session.get(ContractRow, contract.id)
                 if known:
                     check_unchanged(_contract(known), contract)
                 session.merge(_contract_row(contract))
             session.flush()
-            rows = session.exec(select(ContractRow).with_for_update()).all()
+            rows = session.exec(select(ContractRow)).all()
             check_disjoint(_contract(r) for r in sorted(rows, key=lambda r: r.id))
 
     def contracts(self) -> list[Contract]:
@@ -75,6 +77,7 @@ class PriceStore:
     def put_bill(self, bill: Bill) -> None:
         """Store a draft in place of the month's former draft, with the book it was rated by."""
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
             session.merge(
                 BookRow(digest=self.book.digest, name=self.book.name, content=self.book.canonical())
             )

@@ -76,12 +76,13 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     app.include_router(
         metering_routes(parts.meter, parts.events, parts.refresh), dependencies=admin
     )
-    app.include_router(pricing_routes(parts.meter, parts.draft), dependencies=admin)
+    app.include_router(pricing_routes(parts.meter, parts.draft, parts.refresh), dependencies=admin)
 
     @app.post("/v1/setup", dependencies=admin, summary="Declare accounts, nodes and contracts")
     def setup(declared: Setup) -> dict[str, int]:
         """Store what is declared; applying it twice changes nothing."""
-        return apply_setup(declared, parts.engine, parts.prices.book)
+        with parts.refreshing.lock:  # a refresh under way has read the old bindings
+            return apply_setup(declared, parts.engine, parts.prices.book)
 
     @app.get("/healthz", summary="Whether the service is up")
     def health() -> dict[str, Any]:

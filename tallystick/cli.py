@@ -234,9 +234,10 @@ def main() -> None:
         app(standalone_mode=True)
     except ValidationError as error:
         _fail(_first_sentence(error))
-    except (ValueError, LookupError, RuntimeError, TypeError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - the edge: never a stack trace first
         text = error.args[0] if isinstance(error, LookupError) and error.args else error
-        _fail(str(text))
+        is_ours = isinstance(error, ValueError | LookupError | RuntimeError | TypeError | OSError)
+        _fail(" ".join(str(text if is_ours else f"{type(error).__name__}: {text}").split()))
 
 
 def _fail(sentence: str) -> None:

@@ -5,12 +5,12 @@ Wire models here, domain values out; anything unclear is refused with the field'
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from sqlalchemy import Engine
 
-from metering.identity import FOR_EVER, Identity, Kind
+from metering.identity import FOR_EVER, UNATTRIBUTED, Identity, Kind
 from metering.interval import Interval, Resource, State
 from metering.period import Period, as_utc, billing_zone, parse_instant
 from metering.store import Account, MeterStore
@@ -43,10 +43,24 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_NOT_READ_BY = {
+    "subscription": {"end", "size_class"},
+    "hourly": {"size_class", "months", "discount"},
+    "token": {"spec", "months", "discount"},
+}
+"""Fields that a mode of contract has no use for; to take them silently would mislead."""
+
+
+def _not_reserved(value: str) -> str:
+    if value == UNATTRIBUTED:
+        raise ValueError(f"an account must not be called {UNATTRIBUTED!r}: that is usage of nobody")
+    return value
+
+
 class AccountDeclared(_Wire):
     """An account and the zone in which its months turn."""
 
-    id: AccountId
+    id: Annotated[AccountId, AfterValidator(_not_reserved)]
     name: str
     zone: Zone = "Asia/Shanghai"
 
@@ -105,6 +119,16 @@ class ContractDeclared(_Wire):
     size_class: str = ""
     months: int = 1
     discount: Factor = Decimal(1)
+
+    @model_validator(mode="after")
+    def _only_what_the_mode_reads(self) -> Self:
+        unread = self.model_fields_set & _NOT_READ_BY[self.mode]
+        if unread:
+            raise ValueError(
+                f"a contract of mode {self.mode} must not have {', '.join(sorted(unread))}, "
+                f"found {'them' if len(unread) > 1 else 'it'}: it would change nothing"
+            )
+        return self
 
     def contract(self, book: PriceBook) -> Contract:
         """Return the domain value; a subscription's end follows from its term."""

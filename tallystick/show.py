@@ -10,6 +10,9 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from pricing.export import FORMULA_STARTS
 
 
 class Format(StrEnum):
@@ -27,7 +30,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: 
         is_number = bool(rows) and all(isinstance(r.get(name), int) for r in rows)
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*(_text(row.get(name)) for name in columns))
+        table.add_row(*(Text(_text(row.get(name))) for name in columns))
     console().print(table)
 
 
@@ -40,14 +43,25 @@ def show_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows as CSV with a header."""
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)
-    writer.writerows([row.get(name, "") for name in columns] for row in rows)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
 
 
 def console() -> Console:
     """Return the console for people; wide where nobody looks, so that no cell is cut."""
-    if sys.stdout.isatty():
-        return Console()
-    return Console(width=240)
+    width = None if sys.stdout.isatty() else 240
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
+def _cell(value: Any) -> str:
+    """Write a CSV cell; text that a spreadsheet would run gets an apostrophe, numbers never do."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    return text[1:].replace(".", "", 1).isdecimal()
 
 
 def _text(value: Any) -> str:

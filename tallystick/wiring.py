@@ -30,16 +30,17 @@ class Parts:
     meter: MeterStore
     prices: PriceStore
     now: Callable[[], datetime]
-    refreshing: threading.Lock
+    refreshing: "Refreshing"
 
     def refresh(self) -> int:
-        """Bring usage up to date with every stored event; return the rows changed."""
-        with self.refreshing:
-            return metering_jobs.tick(self.events, self.meter, self.now())
+        """Bring usage up to date with every event stored before this call; return rows changed.
+
+        Callers that wait for one another share the next run: one that began after they came.
+        """
+        return self.refreshing.run(lambda: metering_jobs.tick(self.events, self.meter, self.now()))
 
     def draft(self, account: str, month: str) -> Bill:
-        """Draft an account's bill of a month from usage as it stands now."""
-        self.refresh()
+        """Draft an account's bill of a month from usage as the last refresh left it."""
         return draft_bill(self.meter, self.prices, account, month, self.now())
 
     def close(self) -> None:
@@ -49,6 +50,27 @@ class Parts:
         self.engine.dispose()
 
 
+class Refreshing:
+    """Lets one refresh run at a time, and lets those who waited for it share the next."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._begun = 0
+        self._finished = 0
+
+    def run(self, refresh: Callable[[], int]) -> int:
+        """Run, unless a run that began after this call has already finished."""
+        ticket = self._begun
+        with self.lock:
+            if self._finished > ticket:
+                return 0
+            self._begun += 1
+            began = self._begun
+            changed = refresh()
+            self._finished = began
+            return changed
+
+
 def assemble(settings: Settings) -> Parts:
     """Open both stores and join the parts.
 
@@ -56,15 +78,16 @@ def assemble(settings: Settings) -> Parts:
         StoreLockedError: another process has the embedded event store open.
     """
     book = shipped_book(settings.book)
-    events = EventStore.open(settings.events, clock.now_ns)
     engine = open_ledger(settings.ledger)
+    meter = MeterStore(engine)
+    events = EventStore.open(settings.events, clock.now_ns, meter.last_close().stored_before)
     return Parts(
         settings=settings,
         engine=engine,
         events=events,
         commit=GroupCommit(events.record),
-        meter=MeterStore(engine),
+        meter=meter,
         prices=PriceStore(engine, book),
         now=clock.now,
-        refreshing=threading.Lock(),
+        refreshing=Refreshing(),
     )

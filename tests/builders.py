@@ -54,6 +54,7 @@ def event(name: str, at: str = "2026-10-01T00:00Z", **said: Any) -> UsageEvent:
         qualities=Qualities(fresh=quality, output=quality),
         role=Role(said.get("role", "bill")),
         rank=int(said.get("rank", 0)),
+        trace_id=str(said.get("trace", "")).encode(),
         is_choice=bool(int(said.get("choice", 0))),
     )
 
@@ -194,6 +195,7 @@ usage_events = st.builds(
     quality=st.sampled_from(list(Quality)),
     role=st.sampled_from([Role.BILL, Role.BILL, Role.WITNESS]),
     rank=st.integers(0, 2),
+    trace=st.sampled_from(["", "t1", "t2"]),
     choice=st.integers(0, 1),
     fresh=_small,
     cached=_small,

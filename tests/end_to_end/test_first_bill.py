@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
-from builders import chat_span, span, traces
+from builders import T0, chat_span, span, traces
 from conftest import Service
 
 SETUP = """
@@ -71,7 +71,8 @@ def declared(service: Service, folder: Path) -> Service:
     setup.write_text(SETUP)
     assert command("apply", str(setup), service=service).returncode == 0
     tokens = chat_span(1, 1_234_566, tallystick__pool="shared")
-    free = chat_span(2, 500, tallystick__pool="dedicated", tallystick__resource__id="n1")
+    while_it_ran = T0 - 38_600 * 10**9  # 11:30 in Shanghai
+    free = chat_span(2, 500, while_it_ran, tallystick__pool="dedicated", tallystick__resource__id="n1")
     send(service, [tokens, free], tenant__id="t-acme")
     return service
 
@@ -163,6 +164,8 @@ def test_focus_rows_add_up_to_the_bill(billed_once: Service, tmp_path: Path) -> 
         ),
         ({"account": "nobody"}, "an account must be declared under accounts, found 'nobody'"),
         ({"colour": "red"}, "contracts.0.colour"),
+        ({"discount": "0.5"}, "a contract of mode token must not have discount"),
+        ({"mode": "hourly", "months": 3}, "mode hourly must not have months, size_class"),
         ({"end": "2026-08-01T00:00:00+08:00"}, "a period must end after its start"),
     ],
 )
@@ -191,6 +194,8 @@ def test_a_wrong_declaration_is_refused_in_one_sentence_and_changes_nothing(
     ("account", "sentence"),
     [
         ({"id": "a/b", "name": "A"}, "accounts.0.id"),
+        ({"id": "unattributed", "name": "A"}, "an account must not be called 'unattributed'"),
+        ({"id": "acme", "name": "A", "zone": "UTC"}, "must stay Asia/Shanghai, found UTC"),
         ({"id": "a", "name": "A", "zone": "Mars/Base"}, "a zone must be an IANA name"),
         ({"id": "a", "name": "A", "zone": "Asia/Kolkata"}, "must be whole hours away from UTC"),
     ],

@@ -93,3 +93,19 @@ def test_closing_writes_what_waits_and_refuses_the_rest() -> None:
     assert done.result(0) == 1
     with pytest.raises(QueueFullError):
         commit.submit([event("e2")])
+
+
+def test_a_waiter_that_gave_up_does_not_stop_the_writer() -> None:
+    disk = Disk()
+    disk.may_write.clear()
+    commit = GroupCommit(disk.record)
+    first = commit.submit([event("first")])
+    while commit.rows_waiting:
+        pass
+    gone, last = commit.submit([event("gone")]), commit.submit([event("last")])
+    assert gone.cancel()
+    disk.may_write.set()
+
+    assert (first.result(10), last.result(10)) == (1, 1)
+    assert event("gone") not in [e for group in disk.groups for e in group]
+    commit.close()

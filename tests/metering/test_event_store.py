@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -118,6 +121,58 @@ def test_a_stored_event_is_found_by_its_identity(events: EventStore) -> None:
     events.record([])
 
     assert events.has([stored.event_id, missing.event_id]) == {stored.event_id}
+
+
+def test_no_later_stamp_is_below_a_cutoff_that_was_acted_on(tmp_path: Path) -> None:
+    now = 2_000_000_000_000_000_000
+    store = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: now)
+    cutoff = store.cutoff()
+    store.close()
+
+    again = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: now - 10**12, floor=cutoff)
+    again.record([event("e1")])
+
+    assert again.hours_touched(cutoff, again.cutoff()) == {hour("2026-10-01T00")}
+    again.close()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
+def test_the_machines_own_zone_changes_nothing(tmp_path: Path, zone: str) -> None:
+    """Both hours of a clock change are one local hour, and must not be one here."""
+    script = """
+import sys, time
+from builders import event, hour
+from metering.event_store import EventStore
+hours = [f"2026-{day}T{h:02}" for day in ("10-24", "10-25", "11-01") for h in (0, 1, 5, 6, 23)]
+store = EventStore.open(sys.argv[1], time.time_ns)
+store.record([event(h, f"{h}:30Z", fresh=1) for h in hours])
+cutoff = store.cutoff()
+touched = store.hours_touched(0, cutoff)
+assert touched == {hour(h) for h in hours}, touched
+sums = store.sums(sorted(touched), cutoff)
+assert {k.hour for k in sums} == touched and len(sums) == len(hours), sums
+store.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, f"chdb://{tmp_path / 'events'}"],
+        env={**os.environ, "TZ": zone, "PYTHONPATH": os.pathsep.join([".", "tests"])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_many_contested_calls_are_summed_in_good_time(events: EventStore) -> None:
+    calls = range(20_000)
+    events.record([event(f"e{n}", "2026-10-01T00:59Z", fresh=1, call=f"r{n}") for n in calls])
+    later = [event(f"l{n}", "2026-10-01T01:00Z", fresh=2, call=f"r{n}", rank=1) for n in calls]
+    events.record(later)
+
+    sums = events.sums([hour("2026-10-01T00"), hour("2026-10-01T01")], events.cutoff())
+
+    assert {k.hour.hour: (s.requests, s.fresh) for k, s in sums.items()} == {0: (20_000, 20_000)}
 
 
 def test_many_days_fit_into_one_write(events: EventStore) -> None:

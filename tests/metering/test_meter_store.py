@@ -1,4 +1,6 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +19,7 @@ from metering.store import (
     OverlappingStatesError,
     ResourceChangeError,
     UnknownAccountError,
+    ZoneChangeError,
 )
 from metering.usage import UsageKey
 
@@ -55,14 +58,14 @@ def test_closing_twice_writes_nothing_new(meter: MeterStore) -> None:
     assert meter.close_hours([NOON], usage, 1, NOW) == 2
     assert meter.close_hours([NOON], usage, 2, NOW) == 0
     assert quantities(meter) == {"fresh": 10, "requests": 1}
-    assert meter.seen_before() == 2
+    assert meter.last_close().stored_before == 2
 
 
 def test_every_past_run_can_be_seen_again(meter: MeterStore) -> None:
     meter.close_hours([NOON], {row(): 10, row("output"): 3}, 1, NOW)
-    first = meter.last_run()
+    first = meter.last_close().run
     meter.close_hours([NOON], {row(): 12}, 2, NOW)
-    second = meter.last_run()
+    second = meter.last_close().run
     meter.close_hours([NOON], {row(): 12, row("output"): 3}, 3, NOW)
 
     assert quantities(meter, first) == {"fresh": 10, "output": 3}
@@ -89,7 +92,7 @@ def test_quantities_beyond_32_bits_are_kept(meter: MeterStore) -> None:
     meter.close_hours([NOON], {row(): 2**53 - 1}, 2**62, NOW)
 
     assert quantities(meter) == {"fresh": 2**53 - 1}
-    assert meter.seen_before() == 2**62
+    assert meter.last_close().stored_before == 2**62
 
 
 def test_a_refused_identity_changes_nothing(meter: MeterStore) -> None:
@@ -147,7 +150,7 @@ def test_an_identity_bound_late_moves_its_usage(meter: MeterStore, events: Event
     events.record([event("e1", "2026-10-01T12:00Z", tenant="t-acme", fresh=5)])
     tick(events, meter, NOW)
     before = {u.key.account for u in meter.usage(DAY)}
-    run = meter.last_run()
+    run = meter.last_close().run
 
     meter.put_identities([Identity(Kind.TENANT, "t-acme", "acme")])
     tick(events, meter, NOW)
@@ -156,3 +159,44 @@ def test_an_identity_bound_late_moves_its_usage(meter: MeterStore, events: Event
     assert {u.key.account for u in meter.usage(DAY)} == {"acme"}
     assert {u.key.account for u in meter.usage(DAY, as_of=run)} == {UNATTRIBUTED}
     assert meter.stale_hours() == set()
+
+
+def test_an_identity_that_ends_gives_its_later_hours_up(
+    meter: MeterStore, events: EventStore
+) -> None:
+    events.record([event("e1", "2026-10-01T12:00Z", tenant="t-acme", fresh=5)])
+    first = Identity(Kind.TENANT, "t-acme", "acme")
+    meter.put_identities([first])
+    tick(events, meter, NOW)
+
+    meter.put_identities([replace(first, valid=Period(first.valid.start, NOON))])
+    tick(events, meter, NOW)
+
+    assert {u.key.account for u in meter.usage(DAY)} == {UNATTRIBUTED}
+
+
+def test_a_zone_never_changes_but_a_name_may(meter: MeterStore) -> None:
+    meter.put_accounts([Account("acme", "Acme renamed")])
+
+    with pytest.raises(ZoneChangeError, match="must stay Asia/Shanghai, found UTC"):
+        meter.put_accounts([Account("acme", "Acme", "UTC")])
+    assert meter.account("acme").name == "Acme renamed"
+
+
+def test_two_who_bind_one_value_at_once_do_not_both_succeed(ledger: Engine) -> None:
+    stores = [MeterStore(ledger), MeterStore(ledger)]
+    stores[0].put_accounts([Account("a", "A"), Account("b", "B")])
+
+    def bind_to(store: MeterStore, account: str, value: str) -> bool:
+        valid = Period(NOON if account == "a" else NOON + HOUR, NOON + 9 * HOUR)
+        try:
+            store.put_identities([Identity(Kind.TENANT, value, account, valid=valid)])
+        except AmbiguousIdentityError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(10):
+            pairs = zip(stores, "ab", strict=True)
+            done = [pool.submit(bind_to, s, account, f"t{n}") for s, account in pairs]
+            assert sorted(d.result() for d in done) == [False, True]

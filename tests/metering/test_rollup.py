@@ -130,12 +130,26 @@ def test_resends_do_not_matter(arrivals: list[Arrival], again: list[int]) -> Non
     assert fold([*arrivals, *resent]) == fold(arrivals)
 
 
-@given(streams)
-def test_each_call_is_counted_exactly_once(arrivals: list[Arrival]) -> None:
-    calls = {a.event.call_id for a in first_arrivals(arrivals) if a.event.role is Role.BILL}
+def test_calls_under_one_id_in_different_traces_are_different_calls(
+    arrivals: list[Arrival],
+) -> None:
+    """
+    one   2026-01-31T16:00Z tenant=a fresh=10 call=r1 trace=t1
+    same  2026-01-31T16:00Z tenant=a fresh=10 call=r1 trace=t1
+    other 2026-02-28T16:00Z tenant=b fresh=20 call=r1 trace=t2
+    lower 2026-02-28T16:00Z tenant=b fresh=30 call=r1 trace=t3 rank=9
+    """
+    assert total(arrivals) == Sums(requests=2, fresh=30)
 
-    assert _plus(fold(arrivals)).requests == len(calls)
-    assert len(bill_records(a.event for a in first_arrivals(arrivals))) == len(calls)
+
+@given(streams)
+def test_every_call_is_counted_and_no_record_twice(arrivals: list[Arrival]) -> None:
+    records = [a.event for a in first_arrivals(arrivals) if a.event.role is Role.BILL]
+    counted = bill_records(records)
+
+    assert {e.call_id for e in counted} == {e.call_id for e in records}
+    assert len({e.event_id for e in counted}) == len(counted) <= len(records)
+    assert _plus(fold(arrivals)).requests == len(counted)
 
 
 def test_sums_of_parts_add_up() -> None:

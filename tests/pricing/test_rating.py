@@ -203,7 +203,7 @@ def test_failed_requests_are_free_and_aborted_ones_pay_what_was_made(inputs: Inp
 
 def test_requests_of_a_reserved_node_are_free_whatever_their_counts(inputs: Inputs) -> None:
     """
-    hour  h1 n1 g4.xlarge.gu10 2026-10-01
+    sub   s1 n1 g4.xlarge.gu10 2026-10-01 months=1
     token t1 shared small 2026-10-01
     used  2026-10-06T10 dedicated requests=3 fresh=1000 resource=n1
     used  2026-10-06T10 dedicated requests=3 quality=unknown resource=n1
@@ -211,7 +211,23 @@ def test_requests_of_a_reserved_node_are_free_whatever_their_counts(inputs: Inpu
     """
     charges, blockers = rate(inputs)
 
-    assert ([c.quantity for c in charges], blockers) == ([5], [])
+    assert ([c.quantity for c in charges if c.meter], blockers) == ([5], [])
+
+
+def test_requests_on_an_hourly_node_that_did_not_run_block_the_bill(inputs: Inputs) -> None:
+    """
+    hour  h1 n1 g4.xlarge.gu10 2026-10-01
+    hour  h2 n2 g4.xlarge.gu10 2026-10-01
+    ran   n1 2026-10-06T10:30 2026-10-06T11:30
+    used  2026-10-06T10 dedicated requests=3 fresh=1000 resource=n1
+    used  2026-10-06T11 dedicated requests=1 fresh=1000
+    used  2026-10-06T12 dedicated requests=2 fresh=1000 resource=n1
+    used  2026-10-06T10 dedicated requests=4 fresh=1000 resource=n2
+    """
+    assert rate(inputs).blockers == [
+        "2 requests on node 'n1' must fall into hours in which it ran, found other hours",
+        "4 requests on node 'n2' must fall into hours in which it ran, found other hours",
+    ]
 
 
 def test_a_reserved_node_goes_before_a_contract_per_token_that_matches_too(inputs: Inputs) -> None:

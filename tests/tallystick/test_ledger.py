@@ -1,6 +1,7 @@
 """The ledger: migrations are the models, and both databases say the same."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_a_new_draft_replaces_the_old_one(ledger: Engine) -> None:
     assert first.id == again.id
     assert first.result_hash != again.result_hash
     assert lines == len(again.lines)
+
+
+def test_two_drafts_of_one_bill_at_once_both_succeed(ledger: Engine) -> None:
+    bill = draft(ledger, [event("e1", tenant="acme", pool="shared", fresh=10_000)])
+    prices = [PriceStore(ledger, BOOK), PriceStore(ledger, BOOK)]
+
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(prices[n % 2].put_bill, bill) for n in range(20)]
+
+    assert [d.result() for d in done] == [None] * 20
 
 
 def test_floats_and_naive_times_never_reach_the_ledger(ledger: Engine) -> None:

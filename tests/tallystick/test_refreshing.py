@@ -1,0 +1,50 @@
+import threading
+
+from tallystick.wiring import Refreshing
+
+
+def test_those_who_wait_share_one_run_that_began_after_they_came() -> None:
+    refreshing = Refreshing()
+    is_running, may_end = threading.Event(), threading.Event()
+    runs: list[int] = []
+
+    def slow() -> int:
+        runs.append(1)
+        is_running.set()
+        may_end.wait(10)
+        return 7
+
+    first = threading.Thread(target=refreshing.run, args=(slow,))
+    first.start()
+    is_running.wait(10)
+    others = [threading.Thread(target=refreshing.run, args=(slow,)) for _ in range(20)]
+    for other in others:
+        other.start()
+    while sum(t.is_alive() for t in others) < 20:
+        pass
+    may_end.set()
+    for thread in [first, *others]:
+        thread.join(10)
+
+    assert 2 <= len(runs) <= 3
+
+
+def test_one_after_another_each_runs() -> None:
+    refreshing = Refreshing()
+
+    assert [refreshing.run(lambda: 3) for _ in range(3)] == [3, 3, 3]
+
+
+def test_a_run_that_failed_is_not_shared() -> None:
+    refreshing = Refreshing()
+
+    def broken() -> int:
+        raise OSError("disk full")
+
+    for _ in range(2):
+        try:
+            refreshing.run(broken)
+        except OSError:
+            continue
+        raise AssertionError("the failure must be heard")
+    assert refreshing.run(lambda: 1) == 1
