@@ -72,7 +72,9 @@ def declared(service: Service, folder: Path) -> Service:
     assert command("apply", str(setup), service=service).returncode == 0
     tokens = chat_span(1, 1_234_566, tallystick__pool="shared")
     while_it_ran = T0 - 38_600 * 10**9  # 11:30 in Shanghai
-    free = chat_span(2, 500, while_it_ran, tallystick__pool="dedicated", tallystick__resource__id="n1")
+    free = chat_span(
+        2, 500, while_it_ran, tallystick__pool="dedicated", tallystick__resource__id="n1"
+    )
     send(service, [tokens, free], tenant__id="t-acme")
     return service
 
