@@ -21,7 +21,7 @@ from metering import event_sql as sql
 from metering.event import Role, UsageEvent, key_of
 from metering.period import HOUR
 from metering.rollup import Arrival, Conflict, RawKey, Sums, added, fold
-from metering.schema import CREATE_EVENTS, CREATE_SIGHTINGS, arrow_of
+from metering.schema import CREATE_EVENTS, CREATE_NO_KEYS, CREATE_SIGHTINGS, NO_KEYS, arrow_of
 
 _HOUR_NS = 3_600_000_000_000
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
@@ -39,7 +39,7 @@ class EventStore:
         self._client = client
         self._now_ns = now_ns
         self._lock = threading.Lock()
-        for statement in (CREATE_EVENTS, CREATE_SIGHTINGS):
+        for statement in (CREATE_EVENTS, CREATE_SIGHTINGS, CREATE_NO_KEYS):
             self._client.command(statement)
         self._last_stamp = max(self._newest_stamp(), floor)
 
@@ -134,6 +134,9 @@ class EventStore:
     @contextmanager
     def _key_table(self, keys: set[int]) -> Iterator["_Keys"]:
         """Hold keys in a table of their own while a query needs them: they may be many."""
+        if not keys:
+            yield _Keys(NO_KEYS, set())
+            return
         table = _Keys(f"keys_{uuid.uuid4().hex}", keys)
         self._command(f"CREATE TABLE {table.name} (key UInt64) ENGINE = Memory")
         try:

@@ -126,6 +126,11 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 without reading all hours. Written before the events: a stray sighting only costs a look."""
 
 
+NO_KEYS = "no_keys"
+CREATE_NO_KEYS = f"CREATE TABLE IF NOT EXISTS {NO_KEYS} (key UInt64) ENGINE = Memory"
+"""Always empty: the contested keys of hours that have none, which is nearly always."""
+
+
 def arrow_of(arrivals: Sequence[Arrival]) -> pa.Table:
     """Return the arrivals as an Arrow table with the columns of the event table."""
     events = [a.event for a in arrivals]

@@ -109,3 +109,19 @@ def test_a_waiter_that_gave_up_does_not_stop_the_writer() -> None:
     assert (first.result(10), last.result(10)) == (1, 1)
     assert event("gone") not in [e for group in disk.groups for e in group]
     commit.close()
+
+
+def test_a_group_of_waiters_that_all_gave_up_is_not_written() -> None:
+    disk = Disk()
+    disk.may_write.clear()
+    commit = GroupCommit(disk.record)
+    first = commit.submit([event("first")])
+    while commit.rows_waiting:
+        pass
+    gone = commit.submit([event("gone")])
+    assert gone.cancel()
+    disk.may_write.set()
+    assert first.result(10) == 1
+    commit.close()
+
+    assert disk.groups == [[event("first")]]
