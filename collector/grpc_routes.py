@@ -3,7 +3,6 @@
 Messages stay bytes here, so that both transports share one decoder.
 """
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -16,8 +15,6 @@ _SERVICES = {
     Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-
-Export = Callable[[bytes, Any], Awaitable[bytes]]
 
 
 async def serve_grpc(receiver: Receiver, address: str) -> grpc.aio.Server:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from metering.identity import FOR_EVER
 from metering.period import Period, merged
 
 
@@ -35,11 +34,6 @@ class Interval:
     resource: str
     period: Period
     state: State
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the resource is in this state still."""
-        return self.period.end == FOR_EVER
 
 
 def running(intervals: Iterable[Interval], resource: str, within: Period) -> list[Period]:

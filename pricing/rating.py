@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple, assert_never
 
 from metering.event import Quality
-from metering.interval import Interval, running
+from metering.interval import Interval, running, running_seconds
 from metering.period import HOUR, Period, day_of, hour_of
 from metering.rollup import METERS, REQUESTS
 from metering.usage import Usage, UsageKey
@@ -139,7 +139,7 @@ def _term_charges(contract: Contract, scheme: Subscription, inputs: Inputs) -> I
         )
     covered = contract.period.overlap(inputs.to_date)
     assert covered is not None
-    ran = sum(p.seconds for p in running(inputs.intervals, contract.resource, covered))
+    ran = running_seconds(inputs.intervals, contract.resource, covered)
     hourly = inputs.book.rate_for(Item.NODE_HOUR, region=contract.region, spec=scheme.spec)
     share = _earned(order, contract.period, covered.end) - _earned(
         order, contract.period, covered.start

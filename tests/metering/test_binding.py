@@ -147,4 +147,3 @@ def test_running_time_counts_each_second_once_and_only_while_running() -> None:
 
     assert running(states, "n1", DAY) == [Period(NOON, NOON + 2 * HOUR)]
     assert running_seconds(states, "n1", Period(NOON + HOUR, DAY.end)) == 3600
-    assert not states[0].is_open

@@ -1,6 +1,14 @@
-import threading
+"""Refreshes run one at a time, and a declaration waits for the one under way."""
 
-from tallystick.wiring import Refreshing
+import asyncio
+import threading
+from pathlib import Path
+
+import httpx2
+
+from tallystick.app import create_app
+from tallystick.settings import Settings
+from tallystick.wiring import Refreshing, assemble
 
 
 def test_those_who_wait_share_one_run_that_began_after_they_came() -> None:
@@ -48,3 +56,25 @@ def test_a_run_that_failed_is_not_shared() -> None:
             continue
         raise AssertionError("the failure must be heard")
     assert refreshing.run(lambda: 1) == 1
+
+
+def test_a_declaration_waits_for_the_refresh_that_read_the_old_bindings(tmp_path: Path) -> None:
+    parts = assemble(Settings(data=tmp_path))
+    transport = httpx2.ASGITransport(app=create_app(parts))
+    body = {"accounts": [{"id": "acme", "name": "Acme"}]}
+    answers: list[int] = []
+
+    async def declare() -> None:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://local") as client:
+            answers.append((await client.post("/v1/setup", json=body)).status_code)
+
+    declaring = threading.Thread(target=asyncio.run, args=(declare(),))
+    with parts.refreshing.lock:
+        declaring.start()
+        declaring.join(1.0)
+        is_waiting, stored = declaring.is_alive(), parts.meter.accounts()
+    declaring.join(20)
+
+    assert (is_waiting, stored) == (True, [])
+    assert (answers, [a.id for a in parts.meter.accounts()]) == ([200], ["acme"])
+    parts.close()
