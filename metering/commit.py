@@ -5,57 +5,61 @@ submit -> bounded queue -> one writer thread -> record -> every waiting future
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from metering.event import UsageEvent
+Rows = TypeVar("Rows", bound=Sized)
+"""What is submitted: something with a number of rows."""
 
-Record = Callable[[Sequence[UsageEvent]], int]
 
-
-class _Waiting(NamedTuple):
-    events: Sequence[UsageEvent]
+class _Waiting(NamedTuple, Generic[Rows]):
+    rows: Rows
     done: "Future[int]"
 
 
-class GroupCommit:
-    """Collect events while a write is under way and write them together next.
+class GroupCommit(Generic[Rows]):
+    """Collect rows while a write is under way and write them together next.
 
     There is no timer: a lone request is written at once, and under load the write in progress
     is what gathers the next group.
     """
 
-    def __init__(self, record: Record, max_rows: int = 200_000, group_rows: int = 20_000) -> None:
+    def __init__(
+        self,
+        record: Callable[[Sequence[Rows]], int],
+        max_rows: int = 200_000,
+        group_rows: int = 20_000,
+    ) -> None:
         """Start the writer; at most ``max_rows`` wait and ``group_rows`` are aimed at per write."""
         self._record = record
         self._max_rows = max_rows
         self._group_rows = group_rows
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting[Rows]] = deque()
         self._rows = 0
         self._changed = threading.Condition()
         self._closing = False
         self._writer = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._writer.start()
 
-    def submit(self, events: Sequence[UsageEvent]) -> "Future[int]":
-        """Return a future that is done when the events are on disk.
+    def submit(self, rows: Rows) -> "Future[int]":
+        """Return a future that is done when the rows are on disk.
 
         Raises:
             QueueFullError: nothing was taken; ask again later.
         """
         done: Future[int] = Future()
         with self._changed:
-            if self._closing or (self._rows and self._rows + len(events) > self._max_rows):
+            if self._closing or (self._rows and self._rows + len(rows) > self._max_rows):
                 raise QueueFullError(self._rows, self._max_rows)
-            self._waiting.append(_Waiting(events, done))
-            self._rows += len(events)
+            self._waiting.append(_Waiting(rows, done))
+            self._rows += len(rows)
             self._changed.notify()
         return done
 
     @property
     def rows_waiting(self) -> int:
-        """How many events wait to be written."""
+        """How many rows wait to be written."""
         return self._rows
 
     def close(self) -> None:
@@ -69,27 +73,27 @@ class GroupCommit:
         while group := self._next_group():
             self._write(group)
 
-    def _next_group(self) -> list[_Waiting]:
+    def _next_group(self) -> list[_Waiting[Rows]]:
         with self._changed:
             while not self._waiting and not self._closing:
                 self._changed.wait()
-            group: list[_Waiting] = []
+            group: list[_Waiting[Rows]] = []
             rows = 0
             while self._waiting and (not group or rows < self._group_rows):
                 group.append(self._waiting.popleft())
-                rows += len(group[-1].events)
+                rows += len(group[-1].rows)
             self._rows -= rows
             return group
 
-    def _write(self, group: list[_Waiting]) -> None:
+    def _write(self, group: list[_Waiting[Rows]]) -> None:
         """Write a group; whoever gave up waiting before it began is left out."""
         wanted = [w for w in group if w.done.set_running_or_notify_cancel()]
         if wanted:
             self._record_for(wanted)
 
-    def _record_for(self, group: list[_Waiting]) -> None:
+    def _record_for(self, group: list[_Waiting[Rows]]) -> None:
         try:
-            self._record([event for waiting in group for event in waiting.events])
+            self._record([waiting.rows for waiting in group])
         except Exception as error:  # noqa: BLE001 - the waiting requests must hear of any failure
             if len(group) > 1:
                 for waiting in group:
@@ -98,11 +102,11 @@ class GroupCommit:
                 group[0].done.set_exception(error)
             return
         for waiting in group:
-            waiting.done.set_result(len(waiting.events))
+            waiting.done.set_result(len(waiting.rows))
 
 
 class QueueFullError(RuntimeError):
-    """More events wait to be written than the queue may hold."""
+    """More rows wait to be written than the queue may hold."""
 
     def __init__(self, rows: int, max_rows: int) -> None:
         super().__init__(

@@ -11,6 +11,8 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, Self
 
+from metering.hashing import MASK, mixed, text_hash
+
 MAX_COUNT = 2**40
 """Counts at or above this are refused: a trillion tokens is no call, and eight million of the
 largest counts still add up in 64 bits."""
@@ -171,9 +173,7 @@ class UsageEvent:
     """One attempt at one model call. Belongs to the hour in which it *ends*."""
 
     event_id: bytes
-    """Sixteen bytes from ``span_identity`` or ``source_identity``."""
-    call_id: bytes
-    """Sixteen bytes shared by all records of one call (same response id)."""
+    """From ``span_identity`` (24 bytes) or ``source_identity`` (16 bytes)."""
     started_at: int
     """Nanoseconds since 1970 UTC."""
     ended_at: int
@@ -191,10 +191,16 @@ class UsageEvent:
     """Among records of one call the lowest rank is the bill record."""
     is_choice: bool = False
     """True for one of n choices of a call (vLLM n>1): outputs add up, the prompt counts once."""
+    caveat: str = ""
+    """Why a count is not plainly measured: ``sampled``, ``guessed``, ``no counts``."""
+    producer: str = ""
+    """Who numbers its records without gaps, so that a missing one is seen."""
+    sequence: int = 0
+    """The producer's number of this record, from 1; 0 where it numbers none."""
 
     def __post_init__(self) -> None:
-        if len(self.event_id) != ID_BYTES or len(self.call_id) != ID_BYTES:
-            raise IdentityLengthError(self.event_id, self.call_id)
+        if len(self.event_id) not in {SPAN_ID_BYTES, SOURCE_ID_BYTES}:
+            raise IdentityLengthError(self.event_id)
         if not 0 < self.ended_at < MAX_INSTANT_NS:
             raise InstantOutOfRangeError(self.ended_at)
 
@@ -204,15 +210,23 @@ class UsageEvent:
         return self.qualities.overall
 
     @property
+    def call_id(self) -> bytes:
+        """What all records of one call share: its response id, else its span, else only itself."""
+        if self.call.response_id:
+            return response_identity(self.call.response_id)
+        if self.trace_id and self.span_id:
+            return span_identity(self.trace_id, self.span_id)
+        return self.event_id
+
+    @property
     def content_hash(self) -> int:
         """Sixty-four bits over all that is said, so that a changed resend is seen.
 
         What is left at its default does not count, so that a field added later does not make old
-        events look changed.
+        events look changed; nor does what rules and settings decide (role, rank, caveat).
         """
-        said = zip(_SAID, _read_said(self), strict=True)
-        counted = [(name, str(value)) for (name, default), value in said if value != default]
-        return int.from_bytes(blake2b(repr(counted).encode(), digest_size=8).digest())
+        said = zip(_SEEDS, _DEFAULTS, _read_said(self), strict=True)
+        return sum(mixed(seed, _number(v)) for seed, default, v in said if v != default) & MASK
 
 
 def _said() -> list[tuple[str, object]]:
@@ -221,44 +235,46 @@ def _said() -> list[tuple[str, object]]:
         ("source", Source()), ("call", Call()), ("tokens", Tokens()), ("qualities", Qualities()),
     )  # fmt: skip
     nested = [(f"{p}.{f.name}", getattr(v, f.name)) for p, v in parts for f in fields(v)]
-    own = [("call_id", b""), ("started_at", 0), ("ended_at", 0)]
-    return [*own, ("role", Role.BILL), ("dialect", ""), ("is_choice", False), *nested]
+    own = [("started_at", 0), ("ended_at", 0), ("dialect", ""), ("is_choice", False)]
+    return [*own, ("producer", ""), ("sequence", 0), *nested]
 
 
-_SAID = _said()
-_read_said = attrgetter(*(path for path, _ in _SAID))
-ID_BYTES = 16
+def _number(value: object) -> int:
+    """Return what stands for a value in a hash: itself, or the hash of a text."""
+    return int(value) if isinstance(value, int) else text_hash(str(value).encode())
+
+
+SAID: tuple[tuple[str, object], ...] = tuple(_said())
+"""All that an event says: the path and the default of each thing."""
+_SEEDS = [text_hash(path.encode()) for path, _ in SAID]
+_DEFAULTS = [default for _, default in SAID]
+_read_said = attrgetter(*(path for path, _ in SAID))
+SPAN_ID_BYTES = 24
+SOURCE_ID_BYTES = 16
+RESPONSE_PREFIX = b"a call by its response id:"
+"""Longer than any other identity, so that no response id can be made to look like one."""
 MAX_INSTANT_NS = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
 """Later ends are refused: they are broken clocks, and DateTime64 ends soon after."""
 
 
 def span_identity(trace_id: bytes, span_id: bytes) -> bytes:
-    """Return the identity of what one span reports."""
-    return _digest(b"span", trace_id, span_id)
+    """Return the identity of what one span reports: both its ids."""
+    return trace_id + span_id
 
 
 def source_identity(source: str, given_id: str) -> bytes:
     """Return the identity of a record that has no span: its producer, and the producer's id."""
-    return _digest(b"source", source.encode(), given_id.encode())
+    return _digest(source.encode(), given_id.encode())
 
 
 def response_identity(response_id: str) -> bytes:
     """Return the identity of a call, from the response id that all its records share."""
-    return _digest(b"response", response_id.encode())
-
-
-def key_of(identity: bytes) -> int:
-    r"""Return the 64-bit key under which sightings of an identity are looked up.
-
-    >>> key_of(b"\x01" + bytes(15))
-    1
-    """
-    return int.from_bytes(identity[:8], "little")
+    return RESPONSE_PREFIX + response_id.encode()
 
 
 def _digest(*parts: bytes) -> bytes:
     """Hash the parts, each behind its length, so that no two lists of parts collide."""
-    hasher = blake2b(digest_size=ID_BYTES)
+    hasher = blake2b(digest_size=SOURCE_ID_BYTES)
     for part in parts:
         hasher.update(len(part).to_bytes(4))
         hasher.update(part)
@@ -275,11 +291,12 @@ class CountOutOfRangeError(ValueError):
 
 
 class IdentityLengthError(ValueError):
-    """An identity is not sixteen bytes."""
+    """An identity of no known kind."""
 
-    def __init__(self, event_id: bytes, call_id: bytes) -> None:
+    def __init__(self, event_id: bytes) -> None:
         super().__init__(
-            f"identities must be {ID_BYTES} bytes, found {len(event_id)} and {len(call_id)}"
+            f"an identity must be {SPAN_ID_BYTES} bytes (a span's) or {SOURCE_ID_BYTES} "
+            f"(a producer's), found {len(event_id)}"
         )
 
 

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from metering.choice import WINDOW_NS
 from metering.event import Call, Outcome, Qualities, Quality, Role, Source, Tokens, UsageEvent
+from metering.hashing import BELOW
 from metering.rollup import Arrival, RawKey, Sums
+
+_WINDOW = WINDOW_NS // 1_000_000_000
 
 _IN_HOURS = """
     ended_at >= toDateTime64({start:Int64}, 9, 'UTC')
@@ -22,12 +26,17 @@ _STORED_BETWEEN = """
 """
 
 TOUCHED = f"""
-SELECT DISTINCT toDateTime(toStartOfHour(ended_at), 'UTC') FROM events WHERE {_STORED_BETWEEN}
+SELECT DISTINCT toDateTime(toStartOfHour(addSeconds(ended_at, near)), 'UTC') FROM events
+ARRAY JOIN [-{_WINDOW}, 0, {_WINDOW}] AS near WHERE {_STORED_BETWEEN}
 """  # noqa: S608 - constants only; values travel as parameters
+"""An event near an hour's end may tell of a call in the next hour too."""
+
+_BELOW = f"bitXor(event_key, {BELOW})"
 
 TOUCHED_RELATED = f"""
 SELECT DISTINCT hour FROM sightings WHERE key IN (
-    SELECT arrayJoin([event_key, call_key]) FROM events WHERE {_STORED_BETWEEN}
+    SELECT arrayJoin([event_key, call_key, link_key, {_BELOW}])
+    FROM events WHERE {_STORED_BETWEEN}
 )
 """  # noqa: S608
 
@@ -36,19 +45,71 @@ SELECT DISTINCT key FROM sightings
 WHERE key IN (SELECT arrayJoin([event_key, call_key]) FROM events WHERE {_IN_HOURS})
 GROUP BY key HAVING uniqExact(hour) > 1
 """  # noqa: S608
+"""Told of in several hours."""
+
+CALLED = f"""
+SELECT DISTINCT link_key FROM events WHERE {_IN_HOURS} AND link_key IN (
+    SELECT key FROM sightings
+    WHERE key IN (SELECT link_key FROM events WHERE {_IN_HOURS} AND parent_span_id != '')
+)
+"""  # noqa: S608
+"""The spans above events of these hours that are events themselves."""
+
+CALLING = f"""
+SELECT DISTINCT event_key FROM events WHERE {_IN_HOURS} AND {_BELOW} IN (
+    SELECT key FROM sightings
+    WHERE key IN (SELECT {_BELOW} FROM events WHERE {_IN_HOURS} AND length(event_id) = 24)
+)
+"""  # noqa: S608
+"""The events of these hours below which there are others."""
+
+_ALIKE = """
+    gateway, instance, requested_model,
+    fresh + cached + written_5m + written_1h, output + reasoning
+"""
+_NEAR_HOURS = f"""
+    ended_at >= toDateTime64({{start:Int64}} - {_WINDOW}, 9, 'UTC')
+    AND ended_at < toDateTime64({{end:Int64}} + {_WINDOW}, 9, 'UTC')
+    AND stored_at < fromUnixTimestamp64Nano({{before:Int64}}, 'UTC')
+"""
+
+ALIKE = f"""
+SELECT DISTINCT event_key FROM events
+WHERE {_NEAR_HOURS} AND role = {{role:String}} AND ({_ALIKE}) IN (
+    SELECT {_ALIKE} FROM events
+    WHERE {_NEAR_HOURS} AND role = {{role:String}} AND gateway IN (
+        SELECT gateway FROM events WHERE {_NEAR_HOURS}
+        GROUP BY gateway HAVING uniqExact(dialect) > 1
+    )
+    GROUP BY {_ALIKE} HAVING uniqExact(dialect) > 1 AND countIf(response_id = '') > 0
+)
+"""  # noqa: S608
+"""Events of different clients in one service that may be one call by their time and tokens."""
 
 _HOURS_OF_KEYS = """
     toStartOfHour(ended_at) IN (
         SELECT hour FROM sightings WHERE key IN (SELECT key FROM @keys)
     )
-    AND (event_key IN (SELECT key FROM @keys) OR call_key IN (SELECT key FROM @keys))
+    AND (event_key IN (SELECT key FROM @keys) OR call_key IN (SELECT key FROM @keys)
+         OR link_key IN (SELECT key FROM @keys))
     AND stored_at < fromUnixTimestamp64Nano({before:Int64}, 'UTC')
 """
 
-LINKED = f"SELECT DISTINCT event_key, call_key FROM events WHERE {_HOURS_OF_KEYS}"  # noqa: S608
+LINKED = f"""
+SELECT DISTINCT event_key, call_key, link_key, {_BELOW} FROM events WHERE {_HOURS_OF_KEYS}
+"""  # noqa: S608
+
+FOUND = """
+SELECT DISTINCT hex(event_id), event_key, toUnixTimestamp(toStartOfHour(ended_at)) FROM events
+WHERE response_id = {text:String} OR request_id = {text:String}
+   OR lower(hex(event_id)) = lower({text:String})
+   OR (length({text:String}) = 32 AND trace_id = unhex({text:String}))
+   OR (length({text:String}) = 16 AND span_id = unhex({text:String}))
+LIMIT 1000
+"""
 
 CONFLICTS = """
-SELECT event_id, toUnixTimestamp64Nano(first_at), toUnixTimestamp64Nano(at) FROM (
+SELECT hex(event_id), toUnixTimestamp64Nano(first_at), toUnixTimestamp64Nano(at) FROM (
     SELECT event_id, content_hash, min(stored_at) AS at,
            min(at) OVER (PARTITION BY event_id) AS first_at
     FROM events
@@ -59,12 +120,24 @@ SELECT event_id, toUnixTimestamp64Nano(first_at), toUnixTimestamp64Nano(at) FROM
 WHERE at > first_at ORDER BY at LIMIT {limit:UInt32}
 """
 
+GAPS = """
+SELECT producer, before + 1, sequence - 1, toUnixTimestamp64Nano(seen_at) FROM (
+    SELECT producer, sequence,
+           lagInFrame(sequence) OVER w AS before, lagInFrame(ended_at) OVER w AS seen_at
+    FROM (SELECT producer, sequence, min(ended_at) AS ended_at FROM events
+          WHERE producer != '' AND sequence > 0 GROUP BY producer, sequence)
+    WINDOW w AS (PARTITION BY producer ORDER BY sequence ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+)
+WHERE sequence > before + 1 ORDER BY producer, before LIMIT {limit:UInt32}
+"""
+"""What comes before the first number received is missing too: producers count from 1."""
+
 BYTES_ON_DISK = """
 SELECT sum(bytes_on_disk) FROM system.parts
 WHERE active AND database = currentDatabase() AND table IN ('events', 'sightings')
 """
 
-HAS = "SELECT DISTINCT event_id FROM events WHERE event_key IN {keys:Array(UInt64)}"
+HAS = "SELECT DISTINCT hex(event_id) FROM events WHERE event_key IN {keys:Array(UInt64)}"
 
 _DIMENSIONS = (
     "tenant, project, api_key, cluster, resource, pool, model, operation, outcome, quality"
@@ -86,9 +159,9 @@ FROM (
         SELECT *,
                min({_RANKED}) OVER (PARTITION BY call_id) AS best,
                argMin(is_choice, {_CHOICE}) OVER (PARTITION BY call_id) AS by_choice,
-               multiIf(by_choice, '', trace_id = '', toString(event_id), trace_id) AS part
+               multiIf(by_choice, '', trace_id = '', event_id, trace_id) AS part
         FROM (
-            SELECT * FROM events
+            SELECT *, call_id, trace_id FROM events
             WHERE {_IN_HOURS}
               AND event_key NOT IN (SELECT key FROM @keys)
               AND call_key NOT IN (SELECT key FROM @keys)
@@ -105,9 +178,11 @@ GROUP BY hour, bill.2, bill.3, bill.4, bill.5, bill.6, bill.7, bill.8, bill.9, b
 """Calls under the keys of ``@keys`` are left out: those are folded in Python."""
 
 ARRIVALS = f"""
-SELECT event_id, call_id, toUnixTimestamp64Nano(ended_at), {_DIMENSIONS},
+SELECT hex(event_id), response_id, toUnixTimestamp64Nano(started_at),
+       toUnixTimestamp64Nano(ended_at), {_DIMENSIONS},
        fresh, cached, written_5m, written_1h, output, reasoning,
-       role, rank, is_choice, toUnixTimestamp64Nano(stored_at), hex(trace_id)
+       role, rank, is_choice, toUnixTimestamp64Nano(stored_at), hex(trace_id), hex(span_id),
+       hex(parent_span_id), gateway, instance, requested_model, dialect, caveat
 FROM events WHERE {_HOURS_OF_KEYS}
 """  # noqa: S608
 
@@ -139,28 +214,43 @@ def sums_of(row: Sequence[Any]) -> tuple[RawKey, Sums]:
 
 
 def arrival_of(row: Sequence[Any]) -> Arrival:
-    """Read one row of ``ARRIVALS``: as much of an event as folding looks at."""
-    (event_id, call_id, ended_at, tenant, project, api_key, cluster, resource, pool) = row[:9]
-    model, operation, outcome, quality = row[9:13]
+    """Read one row of ``ARRIVALS``: as much of an event as choosing and folding look at."""
+    event_id, response_id, started_at, ended_at, *rest = row
+    (tenant, project, api_key, cluster, resource, pool, model, operation, outcome, quality) = rest[
+        :10
+    ]
+    role, rank, is_choice, stored_at, trace_id, span_id, parent_span_id = rest[16:23]
+    gateway, instance, requested_model, dialect, caveat = rest[23:]
     event = UsageEvent(
-        event_id=bytes(event_id),
-        call_id=bytes(call_id),
-        started_at=ended_at,
+        event_id=bytes.fromhex(event_id),
+        started_at=started_at,
         ended_at=ended_at,
         source=Source(
             tenant=tenant,
             project=project,
             api_key=api_key,
             cluster=cluster,
-            resource=resource,
+            gateway=gateway,
             pool=pool,
+            resource=resource,
+            instance=instance,
         ),
-        call=Call(model=model, operation=operation, outcome=Outcome(outcome)),
-        tokens=Tokens(*row[13:19]),
+        call=Call(
+            requested_model=requested_model,
+            model=model,
+            operation=operation,
+            response_id=response_id,
+            outcome=Outcome(outcome),
+        ),
+        tokens=Tokens(*rest[10:16]),
         qualities=Qualities(fresh=Quality(quality)),
-        role=Role(row[19]),
-        rank=row[20],
-        is_choice=row[21],
-        trace_id=bytes.fromhex(row[23]),
+        role=Role(role),
+        rank=rank,
+        is_choice=is_choice,
+        trace_id=bytes.fromhex(trace_id),
+        span_id=bytes.fromhex(span_id),
+        parent_span_id=bytes.fromhex(parent_span_id),
+        dialect=dialect,
+        caveat=caveat,
     )
-    return Arrival(event, row[22])
+    return Arrival(event, stored_at)

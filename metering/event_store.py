@@ -18,13 +18,35 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from metering import event_sql as sql
-from metering.event import Role, UsageEvent, key_of
+from metering.event import Role, UsageEvent
+from metering.explain import Explained, UnknownRequestError, explained
+from metering.hashing import key_of
 from metering.period import HOUR
 from metering.rollup import Arrival, Conflict, RawKey, Sums, added, fold
-from metering.schema import CREATE_EVENTS, CREATE_NO_KEYS, CREATE_SIGHTINGS, NO_KEYS, arrow_of
+from metering.schema import (
+    CREATE_EVENTS,
+    CREATE_NO_KEYS,
+    CREATE_SIGHTINGS,
+    NO_KEYS,
+    Batch,
+    batch_of,
+    joined,
+    sightings,
+    stamped,
+)
 
-_HOUR_NS = 3_600_000_000_000
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers of a producer that are missing, from the first to the last."""
+
+    producer: str
+    first: int
+    last: int
+    after_ns: int
+    """When the last record before them ended; 0 where there is none."""
 
 
 class EventStore:
@@ -62,24 +84,37 @@ class EventStore:
         """Close the engine; the directory may then be opened again."""
         self._client.close()
 
+    @property
+    def client(self) -> Any:
+        """The engine's client, for other tables in the same store."""
+        return self._client
+
     def record(self, events: Sequence[UsageEvent]) -> int:
         """Store events for good and return how many; resends are stored and counted once later.
 
         Raises:
             StoreUnavailableError: nothing may be acknowledged.
         """
-        if not events:
+        return self.record_batches([batch_of(events)])
+
+    def record_batches(self, batches: Sequence[Batch]) -> int:
+        """Store batches for good, all or none of them, and return how many events they hold.
+
+        Raises:
+            StoreUnavailableError: nothing may be acknowledged.
+        """
+        batch = joined(batches)
+        if not len(batch):
             return 0
         with self._lock:
             stamp = max(self._now_ns(), self._last_stamp + 1)
-            arrivals = [Arrival(e, stamp + i) for i, e in enumerate(events)]
-            self._last_stamp = arrivals[-1].stored_at
+            self._last_stamp = stamp + len(batch) - 1
             try:
-                self._client.insert_arrow("sightings", _sightings(events), settings=_INSERT)
-                self._client.insert_arrow("events", arrow_of(arrivals), settings=_INSERT)
+                self._client.insert_arrow("sightings", sightings(batch), settings=_INSERT)
+                self._client.insert_arrow("events", stamped(batch, stamp), settings=_INSERT)
             except (ClickHouseError, OSError, RuntimeError) as error:
                 raise StoreUnavailableError(str(error)) from error
-        return len(events)
+        return len(batch)
 
     def cutoff(self) -> int:
         """Return a stamp that every stored arrival is below and every later one is not."""
@@ -100,7 +135,7 @@ class EventStore:
             return {}
         span = _span(hours, before)
         wanted = set(hours)
-        with self._key_table(self._keys(sql.CONTESTED, span)) as contested:
+        with self._key_table(self._contested(span)) as contested:
             told_in_many = fold(self._arrivals(contested, before))
             query = sql.with_keys(sql.SUMS, contested.name)
             rows = self._rows(query, {**span, "role": Role.BILL.value})
@@ -109,10 +144,33 @@ class EventStore:
             key: sums for key, sums in added([simple, told_in_many]).items() if key.hour in wanted
         }
 
+    def explained(self, request: str) -> list[Explained]:
+        """Return every record that tells of a request, with what became of each.
+
+        ``request`` is a response, request, trace, span or event id (the last three in hex).
+
+        Raises:
+            UnknownRequestError: no stored record has this id.
+        """
+        found = self._rows(sql.FOUND, {"text": request})
+        if not found:
+            raise UnknownRequestError(request)
+        before = self.cutoff()
+        hours = {row[2] for row in found}
+        told = {"start": min(hours), "end": max(hours) + 3600, "before": before}
+        alike = self._keys(sql.ALIKE, {**told, "role": Role.BILL.value})
+        with self._key_table({row[1] for row in found} | alike) as keys:
+            arrivals = self._arrivals(keys, before)
+        return explained(arrivals, {bytes.fromhex(row[0]) for row in found})
+
     def conflicts(self, limit: int = 1000) -> list[Conflict]:
         """Return arrivals that claim a known identity with other content, oldest first."""
         rows = self._rows(sql.CONFLICTS, {"limit": limit})
-        return [Conflict(bytes(event_id), first, later) for event_id, first, later in rows]
+        return [Conflict(bytes.fromhex(event_id), first, later) for event_id, first, later in rows]
+
+    def gaps(self, limit: int = 1000) -> list[Gap]:
+        """Return the runs of numbers that producers gave and nobody received."""
+        return [Gap(*row) for row in self._rows(sql.GAPS, {"limit": limit})]
 
     def arrivals(self) -> int:
         """Return how many rows are stored, resends that are not merged away yet included."""
@@ -129,7 +187,7 @@ class EventStore:
     def has(self, event_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of these identities are stored."""
         rows = self._rows(sql.HAS, {"keys": sorted({key_of(i) for i in event_ids})})
-        return {bytes(r[0]) for r in rows} & set(event_ids)
+        return {bytes.fromhex(r[0]) for r in rows} & set(event_ids)
 
     @contextmanager
     def _key_table(self, keys: set[int]) -> Iterator["_Keys"]:
@@ -160,8 +218,14 @@ class EventStore:
         rows = self._rows(sql.with_keys(sql.ARRIVALS, contested.name), bounds)
         return [sql.arrival_of(row) for row in rows]
 
+    def _contested(self, span: dict[str, Any]) -> set[int]:
+        """Return the keys of calls that more than one record may tell, across hours or ids."""
+        told = {**span, "role": Role.BILL.value}
+        queries = (sql.CONTESTED, sql.CALLED, sql.CALLING, sql.ALIKE)
+        return {key for query in queries for key in self._keys(query, told)}
+
     def _keys(self, query: str, parameters: dict[str, Any]) -> set[int]:
-        return {key for row in self._rows(query, parameters) for key in row}
+        return {key for row in self._rows(query, parameters) for key in row if key}
 
     def _insert_keys(self, table: str, keys: set[int]) -> None:
         if keys:
@@ -207,15 +271,6 @@ def _open_server(url: str) -> Any:
         return clickhouse_connect.get_client(dsn=url.replace("clickhouse", "http", 1))
     except (ClickHouseError, OSError, RuntimeError) as error:
         raise StoreUnavailableError(str(error)) from error
-
-
-def _sightings(events: Sequence[UsageEvent]) -> pa.Table:
-    """Return each event's keys with its hour (seconds since 1970 UTC)."""
-    seen = {(key_of(i), e.ended_at // _HOUR_NS) for e in events for i in (e.event_id, e.call_id)}
-    ordered = sorted(seen)
-    keys = pa.array([key for key, _ in ordered], pa.uint64())
-    hours = pa.array([hour * 3600 for _, hour in ordered], pa.timestamp("s", "UTC"))
-    return pa.table([keys, hours], names=["key", "hour"])
 
 
 def _span(hours: Sequence[datetime], before: int) -> dict[str, Any]:

@@ -76,6 +76,16 @@ def parse_instant(text: str) -> datetime:
         raise InstantTextError(text) from None
 
 
+def iso_of(nanoseconds: int) -> str:
+    """Write nanoseconds since 1970 UTC as ISO 8601 with all their digits.
+
+    >>> iso_of(1_790_000_000_000_000_001)
+    '2026-09-21T14:13:20.000000001Z'
+    """
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+
+
 def hour_of(instant: datetime) -> datetime:
     """Return the start of the UTC hour that holds the instant."""
     return as_utc(instant).replace(minute=0, second=0, microsecond=0)

@@ -5,11 +5,12 @@ arrivals -> one per identity (the first) -> one per call (the lowest rank) -> su
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from metering.event import TOKEN_CLASSES, Outcome, Quality, Role, Tokens, UsageEvent
+from metering.choice import verdicts
+from metering.event import TOKEN_CLASSES, Outcome, Quality, Tokens, UsageEvent
 from metering.period import hour_of
 
 REQUESTS = "requests"
@@ -104,18 +105,8 @@ def conflicts(arrivals: Iterable[Arrival]) -> list[Conflict]:
 
 
 def bill_records(events: Iterable[UsageEvent]) -> list[UsageEvent]:
-    """Return the records that bill: one per call, with the choices of n>1 put together.
-
-    A record with known counts goes before one without, then the lower rank, then the lower
-    identity, so that the choice depends on nothing but the records themselves. Records of equal
-    rank in different traces are different calls whatever id they share: an id that a client
-    may choose must not make calls disappear.
-    """
-    calls: dict[bytes, list[UsageEvent]] = defaultdict(list)
-    for event in events:
-        if event.role is Role.BILL:
-            calls[event.call_id].append(event)
-    return [record for records in calls.values() for record in _bill_records(records)]
+    """Return the records that bill: one a call, with the choices of n>1 put together."""
+    return [verdict.event for verdict in verdicts(events) if verdict.bills]
 
 
 def raw_key(event: UsageEvent) -> RawKey:
@@ -143,32 +134,6 @@ def added(parts: Iterable[Mapping[RawKey, Sums]]) -> dict[RawKey, Sums]:
         for key, sums in part.items():
             out[key] = out[key].plus(sums)
     return dict(out)
-
-
-def _bill_records(records: list[UsageEvent]) -> list[UsageEvent]:
-    ordered = sorted(records, key=lambda e: (*_rank(e), e.event_id))
-    best = ordered[0]
-    if best.is_choice:
-        return [_with_all_choices(best, records)]
-    traces: dict[bytes, UsageEvent] = {}
-    for event in ordered:
-        if _rank(event) == _rank(best) and not event.is_choice:
-            traces.setdefault(event.trace_id or event.event_id, event)
-    return list(traces.values())
-
-
-def _rank(event: UsageEvent) -> tuple[bool, int]:
-    return event.quality is Quality.UNKNOWN, event.rank
-
-
-def _with_all_choices(best: UsageEvent, records: Iterable[UsageEvent]) -> UsageEvent:
-    choices = [e.tokens for e in records if e.is_choice]
-    tokens = replace(
-        best.tokens,
-        output=sum(t.output for t in choices),
-        reasoning=sum(t.reasoning for t in choices),
-    )
-    return replace(best, tokens=tokens)
 
 
 def _counts(tokens: Tokens) -> Iterable[int]:

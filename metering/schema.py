@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from metering.event import TOKEN_CLASSES, UsageEvent
-from metering.rollup import Arrival
+from metering.event import RESPONSE_PREFIX, TOKEN_CLASSES, UsageEvent, span_identity
+from metering.hashing import BELOW, key_of
 
 _LABEL = "LowCardinality(String)"
 _INSTANT = "DateTime64(9, 'UTC')"
@@ -33,12 +34,12 @@ class Column:
         return f"{self.name} {self.sql_type}" + (f" CODEC({self.codec})" if self.codec else "")
 
 
-def _text(path: str, sql_type: str = _LABEL) -> Column:
-    return Column(path.rpartition(".")[2], sql_type, pa.string(), attrgetter(path))
+def _text(path: str, sql_type: str = _LABEL, codec: str = "") -> Column:
+    return Column(path.rpartition(".")[2], sql_type, pa.string(), attrgetter(path), codec)
 
 
-def _number(path: str, sql_type: str, arrow_type: pa.DataType) -> Column:
-    return Column(path.rpartition(".")[2], sql_type, arrow_type, attrgetter(path))
+def _number(path: str, sql_type: str, arrow_type: pa.DataType, codec: str = "") -> Column:
+    return Column(path.rpartition(".")[2], sql_type, arrow_type, attrgetter(path), codec)
 
 
 def _instant(path: str) -> Column:
@@ -46,19 +47,35 @@ def _instant(path: str) -> Column:
     return Column(name, _INSTANT, pa.timestamp("ns", "UTC"), attrgetter(path), "Delta, ZSTD(1)")
 
 
-def _bytes(path: str, width: int = 0) -> Column:
-    sql_type = f"FixedString({width})" if width else "String"
-    return Column(path, sql_type, pa.binary(width or -1), attrgetter(path))
+def _count(path: str) -> Column:
+    name = path.rpartition(".")[2]
+    return Column(name, "Int64", pa.int64(), attrgetter(path), "T64, ZSTD(1)")
+
+
+def _bytes(name: str, read: Callable[[UsageEvent], bytes], codec: str = "") -> Column:
+    return Column(name, "String", pa.binary(), read, codec)
+
+
+def _has_own_identity(event: UsageEvent) -> bool:
+    """Whether the identity is not made of the trace and span id, so that these are kept too."""
+    return event.event_id != span_identity(event.trace_id, event.span_id)
+
+
+def _quality_letters(event: UsageEvent) -> str:
+    """Return the first letters of the qualities, in the order of the token classes.
+
+    One column of few values instead of six.
+    """
+    return "".join(getattr(event.qualities, name)[0] for name in TOKEN_CLASSES)
 
 
 COLUMNS: tuple[Column, ...] = (
-    _bytes("event_id", 16),
-    _bytes("call_id", 16),
+    _bytes("event_id", attrgetter("event_id"), "NONE"),
     _instant("started_at"),
     _instant("ended_at"),
-    _bytes("trace_id"),
-    _bytes("span_id"),
-    _bytes("parent_span_id"),
+    _bytes("own_trace_id", lambda e: e.trace_id if _has_own_identity(e) else b"", "ZSTD(1)"),
+    _bytes("own_span_id", lambda e: e.span_id if _has_own_identity(e) else b"", "ZSTD(1)"),
+    _bytes("parent_span_id", attrgetter("parent_span_id"), "ZSTD(1)"),
     *(
         _text(f"source.{name}")
         for name in (
@@ -68,28 +85,33 @@ COLUMNS: tuple[Column, ...] = (
         )
     ),
     *(_text(f"call.{name}") for name in ("provider", "requested_model", "model", "operation")),
-    _text("call.response_id", "String"),
-    _text("call.request_id", "String"),
+    _text("call.response_id", "String", "ZSTD(1)"),
+    _text("call.request_id", "String", "ZSTD(1)"),
     _number("call.attempt", "UInt16", pa.uint16()),
     _text("call.outcome"),
     _number("call.status_code", "UInt16", pa.uint16()),
     _number("call.stream", "Bool", pa.bool_()),
-    _number("call.ttft_ns", "Int64", pa.int64()),
-    _number("call.queue_ns", "Int64", pa.int64()),
-    *(_number(f"tokens.{name}", "Int64", pa.int64()) for name in TOKEN_CLASSES),
-    *(
-        Column(f"{name}_quality", _LABEL, pa.string(), attrgetter(f"qualities.{name}"))
-        for name in TOKEN_CLASSES
-    ),
+    _count("call.ttft_ns"),
+    _count("call.queue_ns"),
+    *(_count(f"tokens.{name}") for name in TOKEN_CLASSES),
+    Column("qualities", _LABEL, pa.string(), _quality_letters),
     _text("quality"),
     _text("role"),
     _text("dialect"),
     _number("rank", "UInt8", pa.uint8()),
     _number("is_choice", "Bool", pa.bool_()),
-    _number("content_hash", "UInt64", pa.uint64()),
+    _number("content_hash", "UInt64", pa.uint64(), "NONE"),
+    _text("caveat"),
+    _text("producer"),
+    _number("sequence", "UInt64", pa.uint64(), "T64, ZSTD(1)"),
 )  # fmt: skip
 
 STORED_AT = "stored_at"
+SCHEMA = pa.schema([(c.name, c.arrow_type) for c in COLUMNS])
+"""What a batch looks like before it is stamped."""
+
+_SPAN_ID = "length(event_id) = 24"
+_KEY = "bitShiftRight(xxHash64({}), 16)"
 
 CREATE_EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
@@ -97,33 +119,44 @@ CREATE TABLE IF NOT EXISTS events (
     other Map(LowCardinality(String), Int64) DEFAULT map(),
     other_quality Map(LowCardinality(String), LowCardinality(String)) DEFAULT map(),
     {STORED_AT} {_INSTANT} CODEC(Delta, ZSTD(1)),
-    earliest UInt64 MATERIALIZED toUInt64(9223372036854775807 - toUnixTimestamp64Nano(stored_at)),
-    event_key UInt64 MATERIALIZED reinterpretAsUInt64(substring(event_id, 1, 8)),
-    call_key UInt64 MATERIALIZED reinterpretAsUInt64(substring(call_id, 1, 8)),
+    earliest UInt64 MATERIALIZED toUInt64(9223372036854775807 - toUnixTimestamp64Nano(stored_at))
+        CODEC(Delta, ZSTD(1)),
+    trace_id String ALIAS if({_SPAN_ID}, substring(event_id, 1, 16), own_trace_id),
+    span_id String ALIAS if({_SPAN_ID}, substring(event_id, 17), own_span_id),
+    call_id String ALIAS multiIf(
+        response_id != '', concat('{RESPONSE_PREFIX.decode()}', response_id),
+        trace_id != '' AND span_id != '', concat(trace_id, span_id),
+        event_id),
+    event_key UInt64 ALIAS {_KEY.format("event_id")},
+    call_key UInt64 ALIAS {_KEY.format("call_id")},
+    link_key UInt64 ALIAS if(parent_span_id = '' OR trace_id = '', 0,
+        {_KEY.format("concat(trace_id, parent_span_id)")}),
     INDEX by_stored_at stored_at TYPE minmax GRANULARITY 1,
-    INDEX by_ended_at ended_at TYPE minmax GRANULARITY 1,
-    INDEX by_event_key event_key TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_call_key call_key TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX by_ended_at ended_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(earliest)
 PARTITION BY toYYYYMMDD(ended_at)
-ORDER BY (tenant, toStartOfHour(ended_at), event_id, content_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760
+ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760,
+    merge_selector_base = 16
 """
 """One row per identity *and content*: merging drops resends, the earliest stamp stays, and a
-conflicting row is never merged away. ``other`` is for token classes that have no column yet."""
+conflicting row is never merged away. What can be worked out from other columns is not stored.
+``other`` is for token classes that have no column yet. Parts are merged only when there are many
+of them (``merge_selector_base``): merges took as much of the processor as all else of an insert."""
 
 CREATE_SIGHTINGS = """
 CREATE TABLE IF NOT EXISTS sightings (
-    key UInt64,
-    hour DateTime('UTC')
+    key UInt64 CODEC(Delta, ZSTD(1)),
+    hour DateTime('UTC') CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (key, hour)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16
 """
-"""In which hours an identity or a call was seen, so that a call told of in two hours is found
-without reading all hours. Written before the events: a stray sighting only costs a look."""
+"""In which hours an identity, a call, or (under its key's complement) what is below a span was
+seen, so that a call told of in two hours is found without reading all hours. Written before the
+events: a stray sighting only costs a look."""
 
 
 NO_KEYS = "no_keys"
@@ -131,10 +164,83 @@ CREATE_NO_KEYS = f"CREATE TABLE IF NOT EXISTS {NO_KEYS} (key UInt64) ENGINE = Me
 """Always empty: the contested keys of hours that have none, which is nearly always."""
 
 
-def arrow_of(arrivals: Sequence[Arrival]) -> pa.Table:
-    """Return the arrivals as an Arrow table with the columns of the event table."""
-    events = [a.event for a in arrivals]
-    names = [c.name for c in COLUMNS]
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events as columns, with what is looked up by: the two keys of each and its hour."""
+
+    table: pa.Table
+    """Columns of ``SCHEMA``."""
+    event_keys: "np.ndarray[Any, np.dtype[np.uint64]]"
+    call_keys: "np.ndarray[Any, np.dtype[np.uint64]]"
+    """``key_of`` of each event's identity and of its call's."""
+    link_keys: "np.ndarray[Any, np.dtype[np.uint64]]"
+    """``key_of`` of the span above it; 0 where there is none."""
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+
+def batch_of(events: Sequence[UsageEvent]) -> Batch:
+    """Return events as a batch, in order."""
     arrays = [pa.array([c.read(e) for e in events], c.arrow_type) for c in COLUMNS]
-    stamps = pa.array([a.stored_at for a in arrivals], pa.timestamp("ns", "UTC"))
-    return pa.table([*arrays, stamps], names=[*names, STORED_AT])
+    return Batch(
+        table=pa.table(arrays, schema=SCHEMA),
+        event_keys=np.array([key_of(e.event_id) for e in events], np.uint64),
+        call_keys=np.array([key_of(e.call_id) for e in events], np.uint64),
+        link_keys=np.array([_link_key(e) for e in events], np.uint64),
+    )
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Return several batches as one, in order."""
+    if len(batches) == 1:
+        return batches[0]
+    return Batch(
+        table=pa.concat_tables([b.table for b in batches]).combine_chunks(),
+        event_keys=np.concatenate([b.event_keys for b in batches]),
+        call_keys=np.concatenate([b.call_keys for b in batches]),
+        link_keys=np.concatenate([b.link_keys for b in batches]),
+    )
+
+
+def stamped(batch: Batch, first: int) -> pa.Table:
+    """Return the rows to insert: each with its arrival stamp, columns that say nothing left out."""
+    stamps = pa.array(np.arange(first, first + len(batch)), pa.timestamp("ns", "UTC"))
+    said = batch.table.select([n for n in batch.table.column_names if _says_something(batch, n)])
+    return said.append_column(STORED_AT, stamps)
+
+
+def sightings(batch: Batch) -> pa.Table:
+    """Return each event's keys with its hour (seconds since 1970 UTC)."""
+    hours = batch.table["ended_at"].cast(pa.int64()).to_numpy() // _HOUR_NS * 3600
+    is_other = batch.event_keys != batch.call_keys
+    is_below = batch.link_keys != 0
+    below = batch.link_keys[is_below] ^ np.uint64(BELOW)
+    keys = np.concatenate([batch.event_keys, batch.call_keys[is_other], below])
+    seen = np.concatenate([hours, hours[is_other], hours[is_below]])
+    return pa.table(
+        [pa.array(keys), pa.array(seen, pa.timestamp("s", "UTC"))], names=["key", "hour"]
+    )
+
+
+def _link_key(event: UsageEvent) -> int:
+    if not event.parent_span_id or not event.trace_id:
+        return 0
+    return key_of(span_identity(event.trace_id, event.parent_span_id))
+
+
+def _says_something(batch: Batch, name: str) -> bool:
+    """Whether any value of a column differs from what the table would put there by itself."""
+    column = batch.table[name]
+    if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
+        return any(_text_bytes(chunk) for chunk in column.chunks)
+    return bool(np.any(column.cast(pa.int64(), safe=False).to_numpy()))
+
+
+def _text_bytes(chunk: pa.Array) -> int:
+    """Return how many bytes of text a column holds, from its offsets."""
+    offsets = np.frombuffer(chunk.buffers()[1], np.int32)
+    return int(offsets[chunk.offset + len(chunk)] - offsets[chunk.offset])
+
+
+_HOUR_NS = 3_600_000_000_000

@@ -20,7 +20,6 @@ from metering.event import (
     Source,
     Tokens,
     UsageEvent,
-    response_identity,
     source_identity,
 )
 from metering.period import parse_instant
@@ -34,29 +33,42 @@ T0 = 1_790_000_000_000_000_000
 
 def event(name: str, at: str = "2026-10-01T00:00Z", **said: Any) -> UsageEvent:
     """Build an event: ``event("e1", tenant="acme", model="m", fresh=900, call="r1")``."""
-    identity = source_identity("test", name)
+    trace, span = _padded(said.get("trace", ""), 16), _padded(said.get("span", ""), 8)
+    identity = trace + span if trace and span else source_identity("test", name)
     ended_at = int(parse_instant(at.replace("Z", "+00:00")).timestamp()) * 1_000_000_000
     tokens = {k: int(v) for k, v in said.items() if k in _TOKEN_NAMES}
     source = {k: v for k, v in said.items() if k in _SOURCE_NAMES}
     quality = Quality(said.get("quality", "measured"))
     return UsageEvent(
         event_id=identity,
-        call_id=response_identity(said["call"]) if "call" in said else identity,
-        started_at=ended_at,
+        started_at=ended_at - int(said.get("seconds", 0)) * 1_000_000_000,
         ended_at=ended_at,
         source=Source(**source),
         call=Call(
+            requested_model=said.get("model", "qwen3"),
             model=said.get("model", "qwen3"),
             operation=said.get("operation", "chat"),
+            response_id=said.get("call", ""),
             outcome=Outcome(said.get("outcome", "ok")),
         ),
         tokens=Tokens(**tokens),
         qualities=Qualities(fresh=quality, output=quality),
         role=Role(said.get("role", "bill")),
         rank=int(said.get("rank", 0)),
-        trace_id=str(said.get("trace", "")).encode(),
+        trace_id=trace,
+        span_id=span,
+        parent_span_id=_padded(said.get("parent", ""), 8),
+        dialect=said.get("dialect", ""),
+        caveat=said.get("caveat", ""),
+        producer=said.get("producer", ""),
+        sequence=int(said.get("sequence", 0)),
         is_choice=bool(int(said.get("choice", 0))),
     )
+
+
+def _padded(name: str, width: int) -> bytes:
+    """Make an id of a short name."""
+    return name.encode().ljust(width, b".") if name else b""
 
 
 def arrivals_of(text: str) -> list[Arrival]:
@@ -187,15 +199,19 @@ _small = st.integers(0, 5)
 usage_events = st.builds(
     event,
     name=st.sampled_from([f"e{i}" for i in range(8)]),
-    at=st.sampled_from([f"2026-10-01T{h:02}:{m}Z" for h in (1, 2, 23) for m in ("00", "59")]),
-    call=st.sampled_from([f"r{i}" for i in range(6)]),
+    at=st.sampled_from([f"2026-10-01T{h:02}:{m}Z" for h in (1, 2, 23) for m in ("00", "59:59")]),
+    call=st.sampled_from(["", "", *(f"r{i}" for i in range(5))]),
     tenant=st.sampled_from(["acme", "borealis", ""]),
     pool=st.sampled_from(["dedicated", "shared"]),
     outcome=st.sampled_from(list(Outcome)),
     quality=st.sampled_from(list(Quality)),
     role=st.sampled_from([Role.BILL, Role.BILL, Role.WITNESS]),
-    rank=st.integers(0, 2),
+    rank=st.sampled_from([0, 1, 20, 40]),
     trace=st.sampled_from(["", "t1", "t2"]),
+    span=st.sampled_from(["", "s1", "s2", "s3"]),
+    parent=st.sampled_from(["", "s1", "s2", "s3"]),
+    dialect=st.sampled_from(["", "one", "other"]),
+    seconds=st.sampled_from([0, 1, 3]),
     choice=st.integers(0, 1),
     fresh=_small,
     cached=_small,
@@ -204,4 +220,4 @@ usage_events = st.builds(
     output=_small,
     reasoning=_small,
 )
-"""Events that collide on purpose: few identities, few calls, three hours on one day."""
+"""Events that collide on purpose: few identities, calls and spans, three hours on one day."""

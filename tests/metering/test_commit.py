@@ -17,7 +17,8 @@ class Disk:
         self.may_write.set()
         self.broken: set[bytes] = set()
 
-    def record(self, events: Sequence[UsageEvent]) -> int:
+    def record(self, batches: Sequence[Sequence[UsageEvent]]) -> int:
+        events = [e for batch in batches for e in batch]
         self.may_write.wait(10)
         if self.broken & {e.event_id for e in events}:
             raise OSError("disk full")

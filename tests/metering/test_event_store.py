@@ -130,7 +130,7 @@ def test_no_later_stamp_is_below_a_cutoff_that_was_acted_on(tmp_path: Path) -> N
     store.close()
 
     again = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: now - 10**12, floor=cutoff)
-    again.record([event("e1")])
+    again.record([event("e1", "2026-10-01T00:30Z")])
 
     assert again.hours_touched(cutoff, again.cutoff()) == {hour("2026-10-01T00")}
     again.close()

@@ -5,13 +5,13 @@ from builders import T0, event, usage_events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metering.choice import Why, verdicts
 from metering.event import Outcome, Quality, Role
 from metering.rollup import (
     Arrival,
     RawKey,
     Sums,
     added,
-    bill_records,
     conflicts,
     first_arrivals,
     fold,
@@ -143,13 +143,26 @@ def test_calls_under_one_id_in_different_traces_are_different_calls(
 
 
 @given(streams)
-def test_every_call_is_counted_and_no_record_twice(arrivals: list[Arrival]) -> None:
-    records = [a.event for a in first_arrivals(arrivals) if a.event.role is Role.BILL]
-    counted = bill_records(records)
+def test_every_record_has_one_verdict_and_what_does_not_bill_is_told_by_what_does(
+    arrivals: list[Arrival],
+) -> None:
+    records = [a.event for a in first_arrivals(arrivals)]
+    found = verdicts(records)
+    billing = {v.event.event_id: v.event for v in found if v.bills}
+    by_id = {v.event.event_id: v for v in found}
+    told = {v.event.trace_id for v in found if v.why not in {Why.TREE, Why.WITNESS}}
 
-    assert {e.call_id for e in counted} == {e.call_id for e in records}
-    assert len({e.event_id for e in counted}) == len(counted) <= len(records)
-    assert _plus(fold(arrivals)).requests == len(counted)
+    assert sorted(v.event.event_id for v in found) == sorted(e.event_id for e in records)
+    assert _plus(fold(arrivals)).requests == len(billing)
+    for verdict in found:
+        match verdict.why:
+            case Why.TREE:
+                assert verdict.event.trace_id in told
+            case Why.CALL | Why.CHOICE | Why.WINDOW:
+                other = by_id[verdict.instead]
+                assert other.bills or (other.why is Why.WINDOW and other.instead in billing)
+            case _:
+                assert verdict.bills or verdict.event.role is Role.WITNESS
 
 
 def test_sums_of_parts_add_up() -> None:
