@@ -1,33 +1,52 @@
 """The names under which clients report the same thing: one row per meaning, best name first.
 
-Sources: OpenTelemetry semantic conventions 1.26 to 1.41 and semantic-conventions-genai;
-OpenInference semantic conventions; OpenLLMetry; vLLM 0.33 ``vllm.tracing``; SGLang 0.5.23.
-"""
+Every attribute that can influence a usage event is named here; usage objects inside attributes have
+their own table in ``usage_shape``, and who wrote a record in ``dialects``.
 
-from dataclasses import dataclass
+Sources: OpenTelemetry semantic conventions 1.26 to 1.41 and semantic-conventions-genai;
+OpenInference semantic conventions; OpenLLMetry; vLLM 0.33 ``vllm.tracing``; SGLang 0.5.23;
+Vercel AI SDK 3 to 6 (``ai.*``); Langfuse, LangSmith, MLflow, Logfire and Pydantic AI.
+"""
 
 INPUT = (
     "gen_ai.usage.input_tokens",
     "gen_ai.usage.prompt_tokens",
     "llm.usage.prompt_tokens",
+    "llm.usage.input_tokens",
     "llm.token_count.prompt",
     "ai.usage.inputTokens",
     "ai.usage.promptTokens",
     "ai.usage.tokens",
+    "gen_ai.response.prompt_tokens",
 )
 OUTPUT = (
     "gen_ai.usage.output_tokens",
     "gen_ai.usage.completion_tokens",
     "llm.usage.completion_tokens",
+    "llm.usage.output_tokens",
     "llm.token_count.completion",
     "ai.usage.outputTokens",
     "ai.usage.completionTokens",
+    "gen_ai.response.completion_tokens",
 )
+TOTAL = (
+    "gen_ai.usage.total_tokens",
+    "llm.usage.total_tokens",
+    "llm.token_count.total",
+    "ai.usage.totalTokens",
+    "gen_ai.client.token.usage",
+)
+"""Input and output together: it tells whether details are inside the other two or beside them."""
 CACHED = (
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.cached_input_tokens",
     "gen_ai.usage.cached_tokens",
+    "gen_ai.usage.cache_read_tokens",
     "gen_ai.usage.details.cache_read_tokens",
+    "gen_ai.usage.details.cache_read_input_tokens",
+    "gen_ai.usage.details.cached_tokens",
+    "llm.usage.cache_read_input_tokens",
     "llm.token_count.prompt_details.cache_read",
     "ai.usage.cachedInputTokens",
     "ai.usage.inputTokenDetails.cacheReadTokens",
@@ -36,7 +55,11 @@ WRITTEN = (
     "gen_ai.usage.cache_write.input_tokens",
     "gen_ai.usage.cache_creation.input_tokens",
     "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.cache_write_tokens",
+    "gen_ai.usage.cache_creation_tokens",
     "gen_ai.usage.details.cache_write_tokens",
+    "gen_ai.usage.details.cache_creation_input_tokens",
+    "llm.usage.cache_creation_input_tokens",
     "llm.token_count.prompt_details.cache_write",
     "ai.usage.inputTokenDetails.cacheWriteTokens",
 )
@@ -51,26 +74,47 @@ WRITTEN_1H = (
 REASONING = (
     "gen_ai.usage.reasoning.output_tokens",
     "gen_ai.usage.reasoning_tokens",
+    "gen_ai.usage.thoughts_tokens",
     "gen_ai.usage.details.reasoning_tokens",
+    "gen_ai.usage.details.thoughts_tokens",
+    "llm.usage.reasoning_tokens",
     "ai.usage.reasoningTokens",
     "ai.usage.outputTokenDetails.reasoningTokens",
     "llm.token_count.completion_details.reasoning",
 )
+INCLUSIVE_MARKS = (
+    "ai.usage.inputTokenDetails.noCacheTokens",
+    "ai.usage.inputTokenDetails.cacheReadTokens",
+    "ai.usage.inputTokenDetails.cacheWriteTokens",
+)
+"""Attributes that only a version writes whose input includes its details, whoever the provider.
+
+Source: https://github.com/getsentry/sentry-javascript/pull/21488 (Vercel AI SDK 6)."""
 
 USAGE_OBJECTS = (
     "gen_ai.usage.raw",
     "langfuse.observation.usage_details",
+    "langsmith.usage_metadata",
+    "mlflow.chat.tokenUsage",
     "metadata.usage_object",
     "llm.openai.usage",
+    "llm.None.usage",
+    "llm.anthropic.usage",
+    "ai.response.providerMetadata",
+    "ai_log",
 )
-"""Attributes that hold a whole usage object as text, in JSON or as Python prints it; its cached
-tokens are inside its input tokens."""
+"""Attributes that hold usage as one object: a map, JSON, or a dictionary as Python prints it."""
 
-NATIVE_USAGE_OBJECTS = ("llm.anthropic.usage",)
-"""The same, as Anthropic's own API counts: cached and written tokens stand beside the input."""
-
-OPERATION = ("gen_ai.operation.name", "llm.request.type")
-PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "llm.vendor")
+OPERATION = ("gen_ai.operation.name", "llm.request.type", "ai.operationId")
+PROVIDER = (
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "llm.provider",
+    "llm.system",
+    "llm.vendor",
+    "ai.model.provider",
+    "mlflow.llm.provider",
+)
 REQUESTED_MODEL = (
     "gen_ai.request.model",
     "llm.request.model_name",
@@ -81,30 +125,90 @@ REQUESTED_MODEL = (
     "litellm.provider.model",
     "ai.model.id",
     "llm.openai.model",
+    "mlflow.llm.model",
+    "gen_ai.model_name",
 )
-RESPONSE_MODEL = ("gen_ai.response.model", "llm.response.model_name", "llm.response.model")
+RESPONSE_MODEL = (
+    "gen_ai.response.model",
+    "llm.response.model_name",
+    "llm.response.model",
+    "ai.response.model",
+)
 RESPONSE_ID = ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.id")
+ANSWER = ("output.value",)
+"""Attributes that hold a whole answer in JSON, of which its id and the details of its usage are
+read, and nothing is kept."""
 ENGINE_REQUEST_ID = ("gen_ai.request.id",)
 REQUEST_ID = ("tallystick.request.id", "http.request.header.x-request-id")
 ATTEMPT = ("tallystick.attempt", "http.request.resend_count")
-STREAM = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")
+STREAM = (
+    "gen_ai.request.stream",
+    "gen_ai.is_streaming",
+    "gen_ai.request.is_stream",
+    "llm.is_streaming",
+)
 STATUS_CODE = ("http.response.status_code", "http.status_code")
 ERROR_TYPE = ("error.type", "exception.type")
-FINISH_REASONS = ("gen_ai.response.finish_reasons", "llm.finish_reason")
+FINISH_REASONS = (
+    "gen_ai.response.finish_reasons",
+    "llm.finish_reason",
+    "ai.response.finishReason",
+    "gen_ai.response.finish_reason",
+    "anthropic.message.stop_reason",
+)
 CHOICES = ("gen_ai.request.n", "gen_ai.request.choice.count")
 
 TTFT_SECONDS = (
     "gen_ai.response.time_to_first_chunk",
     "gen_ai.latency.time_to_first_token",
     "gen_ai.server.time_to_first_token",
+    "gen_ai.client.operation.time_to_first_chunk",
 )
+TTFT_MILLISECONDS = ("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk")
+TTFT_NANOSECONDS = ("gen_ai.response.time_to_first_token",)
+"""Where it is a whole number (LoongSuite); a fraction under this name is of seconds."""
 QUEUE_SECONDS = ("gen_ai.latency.time_in_queue",)
+
+KEPT_RATES = (
+    "sampling.rate",
+    "sampling.ratio",
+    "sampling.probability",
+    "sample_rate",
+    "SampleRate",
+    "logfire.sample_rate",
+    "sentry.sample_rate",
+    "_sample_rate",
+    "_dd.agent_psr",
+    "_dd.rule_psr",
+    "_dd.limit_psr",
+)
+"""What share of the traces is kept, or of how many one: 1 means all of them under either reading.
+
+Looked up on the record, then on its resource, as are the next three."""
+KEPT_PERCENT = ("_MS.sampleRate", "microsoft.sample_rate", "sampling.percentage")
+REJECTION_THRESHOLD = ("sampling.threshold",)
+"""The hexadecimal threshold below which traces are dropped: zero means none is."""
+SAMPLER = ("sampler.type",)
+SAMPLER_PARAM = ("sampler.param",)
+
+PRODUCER = ("tallystick.producer.id",)
+"""Who numbers its records without gaps."""
+SEQUENCE = ("tallystick.producer.sequence",)
+DURATION_NANOSECONDS = ("tallystick.duration_ns",)
+"""From the request to the end of the answer, told by a log record, which has only its end."""
 
 SOURCE: dict[str, tuple[str, ...]] = {
     "tenant": ("tenant.id", "metadata.user_api_key_team_id"),
     "project": ("project.id", "metadata.user_api_key_project_id"),
     "api_key": ("api_key.id", "metadata.user_api_key_hash"),
-    "end_user": ("enduser.id", "user.id", "gen_ai.user", "metadata.user_api_key_end_user_id"),
+    "end_user": (
+        "enduser.id",
+        "user.id",
+        "gen_ai.user",
+        "metadata.user_api_key_end_user_id",
+        "gen_ai.request.user",
+        "llm.user",
+    ),
     "cluster": ("tallystick.cluster.id", "k8s.cluster.name"),
     "database": ("db.namespace",),
     "gateway": ("tallystick.gateway.id", "service.name"),
@@ -124,97 +228,26 @@ SOURCE: dict[str, tuple[str, ...]] = {
 EVENT_ID = ("tallystick.event.id", "event.id")
 """The id that a producer gives to a log record, stable over its resends."""
 
-OPERATIONS: dict[str, str] = {
-    "chat": "chat",
-    "acompletion": "chat",
-    "llm": "chat",
-    "completion": "text_completion",
-    "text_completion": "text_completion",
-    "atext_completion": "text_completion",
-    "generate_content": "generate_content",
-    "embedding": "embeddings",
-    "embeddings": "embeddings",
-    "aembedding": "embeddings",
-    "rerank": "rerank",
-    "arerank": "rerank",
-    "reranker": "rerank",
-}
-"""What is a model call, in lower case under each dialect's name for it."""
-
-AGGREGATES = frozenset(
-    {
-        "agent",
-        "chain",
-        "create_agent",
-        "entry",
-        "evaluator",
-        "execute_tool",
-        "guardrail",
-        "invoke_agent",
-        "invoke_workflow",
-        "plan",
-        "prompt",
-        "react_step",
-        "retrieval",
-        "retriever",
-        "step",
-        "task",
-        "tool",
-        "workflow",
-    }
+KIND = (
+    "openinference.span.kind",
+    "traceloop.span.kind",
+    "gen_ai.span.kind",
+    "langfuse.observation.type",
+    "langsmith.span.kind",
+    "mlflow.spanType",
 )
-"""What repeats the usage of the calls under it, and so never bills. Any other operation that
-carries usage bills under its own name: usage nobody knows the name of is still usage."""
-
-REPEATING_SPANS = frozenset({"raw_gen_ai_request"})
-"""Names of spans that tell their parent's call once more (LiteLLM), sometimes under another id."""
-
-KIND = ("openinference.span.kind", "traceloop.span.kind", "gen_ai.span.kind")
 """Attributes that tell a model call from an agent or a chain where there is no operation."""
 
-NO_OUTPUT = frozenset({"embeddings", "rerank"})
-"""Operations that make no output tokens, so that an absent count is zero and known."""
+RECORD_TYPE = ("logfire.span_type",)
+"""Tells a span from the record that ends a stream, where a client writes both."""
+
+AGGREGATE_MARKS = (
+    "gen_ai.aggregated_usage.input_tokens",
+    "gen_ai.aggregated_usage.output_tokens",
+    "pydantic_ai.all_messages",
+    "all_messages_events",
+)
+"""Attributes that only the span of a whole run has, which sums up the calls under it."""
 
 LOG_EVENTS = frozenset({"gen_ai.client.inference.operation.details", "tallystick.usage"})
 """Names of log records that report one model call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """Who wrote a record, told by its instrumentation scope."""
-
-    name: str
-    scope: str
-    """The scope's name, or how it begins."""
-    rank: int
-    """Among records of one call the lowest rank bills: the gateway, then SDKs, then engines,
-    which know neither the tenant nor, mostly, the cached tokens."""
-    is_engine: bool = False
-    is_whole: bool = False
-    """Whether ``scope`` is the whole name."""
-
-
-DIALECTS: tuple[Dialect, ...] = (
-    Dialect("tallystick", "tallystick", 0),
-    Dialect("otel", "opentelemetry.instrumentation.genai.", 10),
-    Dialect("otel", "opentelemetry.util.genai", 10),
-    Dialect("otel", "opentelemetry.instrumentation.openai_v2", 11),
-    Dialect("openinference", "openinference.instrumentation.", 20),
-    Dialect("openinference", "@arizeai/openinference-", 20),
-    Dialect("anthropic-sdk", "com.anthropic.sdk.", 12),
-    Dialect("litellm", "litellm", 5),
-    Dialect("langfuse", "langfuse-sdk", 22),
-    Dialect("logfire", "logfire.", 22),
-    Dialect("openlit", "openlit.", 23),
-    Dialect("pydantic-ai", "pydantic-ai", 24),
-    Dialect("vercel-ai", "ai", 25, is_whole=True),
-    Dialect("sglang", "sglang server", 40, is_engine=True),
-    Dialect("vllm", "vllm.", 41, is_engine=True),
-    Dialect("openllmetry", "opentelemetry.instrumentation.", 21),
-    Dialect("openllmetry", "@traceloop/", 21),
-)
-OTHER_DIALECT = Dialect("otel", "", 30)
-"""Any other SDK that speaks the OpenTelemetry conventions."""
-
-LOG_RANK = 1
-"""Added to the rank of a log record: it repeats its span, which has the duration."""

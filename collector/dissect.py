@@ -4,7 +4,7 @@ Clients report totals and details: the cached tokens are inside the input tokens
 tokens inside the output tokens. Stored counts are disjoint, so that they may be added up.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 from metering.event import MAX_COUNT, Qualities, Quality, Tokens
@@ -24,20 +24,58 @@ class Reported:
     written_5m: int | None = None
     written_1h: int | None = None
     reasoning: int | None = None
+    total: int | None = None
+    """Input and output together, until both are known to agree with it."""
+    is_whole: bool = False
+    """Whether the input is known to include its cached and written tokens."""
 
     @property
     def is_silent(self) -> bool:
         """Whether neither total is reported."""
         return self.input is None and self.output is None
 
-    def filled_from(self, other: Self) -> Self:
-        """Return these counts with their gaps filled, if both agree on the totals both give."""
-        totals = ((self.input, other.input), (self.output, other.output))
-        if any(a is not None and b is not None and a != b for a, b in totals):
+    @property
+    def input_details(self) -> int:
+        """The cached and written tokens together, each counted once."""
+        return (self.cached or 0) + sum(_by_lifetime(self))
+
+    @property
+    def exceeds_totals(self) -> bool:
+        """Whether a detail is larger than the total that it should be a part of."""
+        return (self.input is not None and self.input_details > self.input) or (
+            self.output is not None and (self.reasoning or 0) > self.output
+        )
+
+    def with_beside(self, input_too: int, output_too: int) -> Self:
+        """Return these counts with what was counted beside the totals put into them."""
+        return replace(
+            self,
+            input=None if self.input is None else count_of(self.input + input_too),
+            output=None if self.output is None else count_of(self.output + output_too),
+        )
+
+    def settled(self) -> Self:
+        """Return these counts without their total, if details can be so placed that it is right.
+
+        Some count reasoning beside the output (xAI, Gemini) or cached tokens beside the input:
+        then only their sum with the total's other half gives the total. Where no placing or more
+        than one does, the total stays, and tells that the counts are in doubt.
+        """
+        if self.total is None or self.input is None or self.output is None:
+            return replace(self, total=None)
+        inputs = {self.input, self.input + self.input_details}
+        outputs = {self.output, self.output + (self.reasoning or 0)}
+        fits = [(i, o) for i in inputs for o in outputs if i + o == self.total]
+        if len(fits) != 1:
             return self
-        mine = {f.name: getattr(self, f.name) for f in fields(self)}
-        gaps = {k: getattr(other, k) for k, v in mine.items() if v is None}
-        return replace(self, **gaps)
+        [(whole_input, whole_output)] = fits
+        return replace(
+            self,
+            input=whole_input,
+            output=whole_output,
+            total=None,
+            is_whole=self.is_whole or whole_input != self.input,
+        )
 
 
 def dissect(reported: Reported) -> tuple[Tokens, Qualities]:
@@ -51,12 +89,11 @@ def dissect(reported: Reported) -> tuple[Tokens, Qualities]:
     (512, 1536, 120)
     """
     written_5m, written_1h = _by_lifetime(reported)
-    cached = reported.cached or 0
-    fresh, fresh_quality = _rest(reported.input, cached + written_5m + written_1h)
+    fresh, fresh_quality = _rest(reported.input, reported.input_details)
     output, output_quality = _rest(reported.output, reported.reasoning or 0)
     tokens = Tokens(
         fresh=fresh,
-        cached=cached,
+        cached=reported.cached or 0,
         written_5m=written_5m,
         written_1h=written_1h,
         output=output,

@@ -1,39 +1,37 @@
 """Records of every dialect -> usage events, by one table of names and a few rules.
 
-Record -> is it a model call? -> Reported counts -> disjoint tokens -> UsageEvent
+record -> is it a model call? -> reported counts -> disjoint tokens -> event -> place in the body
 """
 
-import json
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from collector import aliases
-from collector.aliases import Dialect
-from collector.dissect import Reported, count_of, dissect
-from collector.otlp import Record, Value
-from collector.usage_object import usage_object
+from collector import aliases, dialects
+from collector.call import Answer, answer_of, call_of, named_operation, operation_of, source_of
+from collector.caveat import Caveat, caveat_in_counts, caveat_of, foremost, weakened
+from collector.dialects import Dialect, dialect_of
+from collector.dissect import Reported, dissect
+from collector.identity import SPAN_ID_BYTES, check_ids, event_identity, valid_id
+from collector.otlp import Record
+from collector.reading import Attributes, count, first, text
+from collector.roles import ANY_GATEWAY, Gateways
+from collector.usage_object import answer_usage, completed, usage_object
 from metering.event import (
+    MAX_INSTANT_NS,
     Call,
     Outcome,
     Qualities,
-    Quality,
     Role,
-    Source,
     Tokens,
     UsageEvent,
-    response_identity,
-    source_identity,
-    span_identity,
 )
-
-MAX_TEXT = 500
-"""Characters that are kept of a name or id."""
+from metering.tree import Node, call_parents, repeated
 
 MAX_DAYS = 100
 """On how many days the events of one body may end; exporters send seconds, backfills weeks."""
 
-_DAY_NS = 86_400_000_000_000
+EARLIEST_NS = 1_420_070_400_000_000_000
+"""2015-01-01: what ended before is told by a clock that was never set, not by a model call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,292 +41,220 @@ class Rejected:
     record: Record
     reason: str
 
+    @property
+    def service(self) -> str:
+        """The service that sent it."""
+        return text(self.record.resource, ("service.name",))
 
-def usage_events(records: Iterable[Record]) -> tuple[list[UsageEvent], list[Rejected]]:
-    """Return the usage events among the records, and those that could not be made into one.
 
-    Records that are no model call (HTTP spans, tools, log lines) are neither.
+def usage_events(
+    records: Iterable[Record],
+    *,
+    gateways: Gateways = ANY_GATEWAY,
+    earliest_ns: int = EARLIEST_NS,
+    latest_ns: int = MAX_INSTANT_NS,
+) -> tuple[list[UsageEvent], list[Rejected]]:
+    """Return the usage events among the records of a body, and those that could not become one.
+
+    Records that are no model call (HTTP spans, tools, log lines) are neither. Events end from
+    ``earliest_ns`` to ``latest_ns``, both included; only those of ``gateways`` bill.
     """
     events: list[UsageEvent] = []
     rejected: list[Rejected] = []
+    nodes: list[Node] = []
+    places: list[int | None] = []
     for record in records:
-        if not _is_about_a_call(record):
-            continue
+        event = None
         try:
-            events.append(usage_event(record))
+            event = event_of(record, gateways, (earliest_ns, latest_ns))
         except ValueError as error:
             rejected.append(Rejected(record, str(error)))
+        if not record.is_log:
+            nodes.append(_node(record, event, gateways))
+            places.append(None if event is None else len(events))
+        if event is not None:
+            events.append(event)
+    _put_in_place(events, nodes, places)
     return events, rejected
 
 
-def check_days(events: Iterable[UsageEvent]) -> None:
+def event_of(record: Record, gateways: Gateways, bounds_ns: tuple[int, int]) -> UsageEvent | None:
+    """Return the event of a record by itself; None where it is about no model call.
+
+    Raises:
+        ValueError: the record reports a call but cannot be kept, and why.
+    """
+    if not is_about_a_call(record):
+        return None
+    event = _billing_by(gateways, record, usage_event(record))
+    _check_time(event.ended_at, *bounds_ns)
+    return event
+
+
+def check_days(days: Collection[int]) -> None:
     """Refuse a body whose events end on too many days: each day is a file of its own to write.
 
     Raises:
         TooManyDaysError: a broken clock, or a backfill that should come in parts.
     """
-    days = {e.ended_at // _DAY_NS for e in events}
     if len(days) > MAX_DAYS:
         raise TooManyDaysError(len(days))
 
 
 def usage_event(record: Record) -> UsageEvent:
-    """Return the event of a record that reports a model call.
+    """Return the event of a record that reports a model call, whatever stands beside it.
 
     Raises:
         ValueError: the record has no possible time or identity.
     """
-    dialect = _dialect(record.scope)
-    call = _call(record, dialect)
-    reported = _reported(record.attributes)
-    tokens, qualities = _counts(reported, call)
-    event_id, call_id = _identities(record, call)
+    check_ids(record)
+    dialect = dialect_of(record.scope)
+    answer = answer_of(record.attributes)
+    call = call_of(record, dialect, answer)
+    tokens, qualities, caveat = _counts(record, dialect, call, answer)
     ended_at = record.ended_at or record.started_at
     return UsageEvent(
-        event_id=event_id,
-        call_id=call_id,
-        started_at=min(record.started_at or ended_at, ended_at),
+        event_id=event_identity(record),
+        started_at=_started_at(record, ended_at),
         ended_at=ended_at,
-        trace_id=record.trace_id,
-        span_id=record.span_id,
-        parent_span_id=record.parent_span_id,
-        source=_source(record),
+        trace_id=valid_id(record.trace_id),
+        span_id=valid_id(record.span_id),
+        parent_span_id=_parent(record),
+        source=source_of(record),
         call=call,
         tokens=tokens,
         qualities=qualities,
-        role=Role.BILL if _operation(record) else Role.WITNESS,
+        role=_role(record, dialect, call, caveat),
         dialect=dialect.name,
-        rank=dialect.rank + (aliases.LOG_RANK if record.is_log else 0),
-        is_choice=dialect.name == "vllm" and (_count(record.attributes, aliases.CHOICES) or 1) > 1,
+        rank=dialect.rank + (dialects.LOG_RANK if record.is_log else 0),
+        is_choice=dialect.is_per_choice and (count(record.attributes, aliases.CHOICES) or 1) > 1,
+        caveat=caveat,
+        producer=text(record.attributes, aliases.PRODUCER)
+        or text(record.resource, aliases.PRODUCER),
+        sequence=count(record.attributes, aliases.SEQUENCE) or 0,
     )
 
 
-def _is_about_a_call(record: Record) -> bool:
+def is_about_a_call(record: Record) -> bool:
+    """Whether a record names a model call or reports usage."""
     if record.is_log and record.name not in aliases.LOG_EVENTS:
         return False
-    return bool(_named_operation(record)) or not _reported(record.attributes).is_silent
+    return bool(named_operation(record)) or not _reported(record.attributes, {}).is_silent
 
 
-def _named_operation(record: Record) -> str:
-    """Return the canonical operation that the record names itself, or nothing."""
-    for name in (*aliases.OPERATION, *aliases.KIND):
-        operation = aliases.OPERATIONS.get(_text(record.attributes, (name,)).lower())
-        if operation:
-            return operation
-    return ""
+def _role(record: Record, dialect: Dialect, call: Call, caveat: Caveat) -> Role:
+    repeats = not operation_of(record) or _only_opens(record, dialect, call, caveat)
+    return Role.WITNESS if repeats else Role.BILL
 
 
-def _operation(record: Record) -> str:
-    """Return the operation of a model call, or nothing for a record that repeats another's usage.
-
-    Engines and the oldest clients name no operation at all; theirs is a chat.
-    """
-    said = [_text(record.attributes, (n,)).lower() for n in (*aliases.OPERATION, *aliases.KIND)]
-    if aliases.AGGREGATES.intersection(said) or record.name in aliases.REPEATING_SPANS:
-        return ""
-    named = _named_operation(record)
-    return named or next((name for name in said if name), "chat")
-
-
-def _dialect(scope: str) -> Dialect:
-    for dialect in aliases.DIALECTS:
-        if scope == dialect.scope or (not dialect.is_whole and scope.startswith(dialect.scope)):
-            return dialect
-    return aliases.OTHER_DIALECT
-
-
-def _reported(attributes: Mapping[str, Value]) -> Reported:
-    """Return what attributes report, with what only a usage object beside them tells.
-
-    An object speaks of the same call only if it agrees on the totals that both give.
-    """
-    reported = Reported(
-        input=_count(attributes, aliases.INPUT),
-        output=_count(attributes, aliases.OUTPUT),
-        cached=_count(attributes, aliases.CACHED),
-        written=_count(attributes, aliases.WRITTEN),
-        written_5m=_count(attributes, aliases.WRITTEN_5M),
-        written_1h=_count(attributes, aliases.WRITTEN_1H),
-        reasoning=_count(attributes, aliases.REASONING),
+def _only_opens(record: Record, dialect: Dialect, call: Call, caveat: Caveat) -> bool:
+    """Whether a span only opens a stream (Logfire): an answer would have an id and a finish."""
+    is_open = (
+        bool(dialect.opening_type)
+        and text(record.attributes, aliases.RECORD_TYPE) == dialect.opening_type
     )
-    for name in (*aliases.USAGE_OBJECTS, *aliases.NATIVE_USAGE_OBJECTS):
+    is_answered = bool(call.response_id or first(record.attributes, aliases.FINISH_REASONS))
+    is_quiet = caveat is Caveat.NO_COUNTS and call.operation not in dialects.NO_OUTPUT
+    return is_open and is_quiet and not is_answered and call.outcome is Outcome.OK
+
+
+def _reported(attributes: Attributes, answer: Answer) -> Reported:
+    """Return what attributes report, with what only a usage object beside them tells."""
+    reported = Reported(
+        input=count(attributes, aliases.INPUT),
+        output=count(attributes, aliases.OUTPUT),
+        cached=count(attributes, aliases.CACHED),
+        written=count(attributes, aliases.WRITTEN),
+        written_5m=count(attributes, aliases.WRITTEN_5M),
+        written_1h=count(attributes, aliases.WRITTEN_1H),
+        reasoning=count(attributes, aliases.REASONING),
+        total=count(attributes, aliases.TOTAL),
+        is_whole=any(mark in attributes for mark in aliases.INCLUSIVE_MARKS),
+    ).settled()
+    for name in aliases.USAGE_OBJECTS:
         if name in attributes:
-            is_native = name in aliases.NATIVE_USAGE_OBJECTS
-            told = usage_object(attributes[name], is_native=is_native)
-            reported = reported.filled_from(told)
-    return reported
+            reported = completed(reported, usage_object(attributes[name]))
+    if answer:
+        reported = completed(reported, answer_usage(answer), may_total=False)
+    return reported.settled()
 
 
-def _counts(reported: Reported, call: Call) -> tuple[Tokens, Qualities]:
-    """Dissect the counts; two zeros on a call that went well mean that nobody counted."""
-    if call.operation in aliases.NO_OUTPUT and reported.output is None:
+def _counts(
+    record: Record, dialect: Dialect, call: Call, answer: Answer
+) -> tuple[Tokens, Qualities, Caveat]:
+    """Return the disjoint counts of a call, and what they are worth."""
+    reported = _reported(record.attributes, answer)
+    is_native = dialect.counts_as_provider and call.provider in dialects.NATIVE_PROVIDERS
+    if is_native and not reported.is_whole:
+        reported = reported.with_beside(reported.input_details, 0)
+    if call.operation in dialects.NO_OUTPUT and reported.output is None:
         reported = replace(reported, output=0)
     tokens, qualities = dissect(reported)
-    nobody_counted = not tokens.total_input and not tokens.total_output
-    if nobody_counted and call.outcome.is_billable:
-        return tokens, Qualities(*[Quality.UNKNOWN] * len(fields(Qualities)))
-    return tokens, qualities
+    caveats = (caveat_of(record, dialect, call, answer), caveat_in_counts(reported, tokens, call))
+    for caveat in caveats:
+        qualities = weakened(qualities, caveat)
+    return tokens, qualities, foremost(caveats)
 
 
-def _call(record: Record, dialect: Dialect) -> Call:
-    attributes = record.attributes
-    requested = _text(attributes, aliases.REQUESTED_MODEL)
-    return Call(
-        provider=_text(attributes, aliases.PROVIDER).lower() or (dialect.name * dialect.is_engine),
-        requested_model=requested,
-        model=_text(attributes, aliases.RESPONSE_MODEL)
-        or requested
-        or _text(record.resource, ("service.name",)) * dialect.is_engine,
-        operation=_operation(record) or "aggregate",
-        response_id=_response_id(attributes, dialect),
-        request_id=_text(attributes, aliases.REQUEST_ID),
-        attempt=min(_count(attributes, aliases.ATTEMPT) or 0, 65_535),
-        outcome=_outcome(record),
-        status_code=_status_code(record),
-        stream=_first(attributes, aliases.STREAM) is True,
-        ttft_ns=_nanoseconds(attributes, aliases.TTFT_SECONDS),
-        queue_ns=_nanoseconds(attributes, aliases.QUEUE_SECONDS),
+def _started_at(record: Record, ended_at: int) -> int:
+    """Return the start; a log record has only its end, and tells how long the call took."""
+    lasted = count(record.attributes, aliases.DURATION_NANOSECONDS) if record.is_log else None
+    if lasted is not None:
+        return max(ended_at - lasted, 0)
+    return min(record.started_at or ended_at, ended_at)
+
+
+def _parent(record: Record) -> bytes:
+    parent = record.parent_span_id
+    return valid_id(parent) if len(parent) == SPAN_ID_BYTES else b""
+
+
+def _billing_by(gateways: Gateways, record: Record, event: UsageEvent) -> UsageEvent:
+    """Return the event as a witness where gateways are named and this is none of them."""
+    if not gateways.are_named or gateways.include(record):
+        return event
+    return replace(event, role=Role.WITNESS)
+
+
+def _check_time(ended_at: int, earliest_ns: int, latest_ns: int) -> None:
+    if ended_at < earliest_ns:
+        raise EndsTooEarlyError(ended_at, earliest_ns)
+    if ended_at > latest_ns:
+        raise EndsInTheFutureError(ended_at)
+
+
+def _node(record: Record, event: UsageEvent | None, gateways: Gateways) -> Node:
+    if event is None:
+        return Node(record.trace_id, record.span_id, _parent(record))
+    dialect = dialect_of(record.scope)
+    return Node(
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+        parent_span_id=event.parent_span_id,
+        call=event.call_id,
+        may_bill=event.role is Role.BILL,
+        has_counts=event.tokens != Tokens(),
+        kind=event.call.operation if event.call.operation in dialects.NO_OUTPUT else "",
+        model=event.call.requested_model,
+        is_gateway=dialect.is_gateway or gateways.include(record),
+        is_engine=dialect.is_engine,
     )
 
 
-def _response_id(attributes: Mapping[str, Value], dialect: Dialect) -> str:
-    """Return the id that all records of a call share.
-
-    Engines call it the request id. OpenInference has no attribute for it, so it is read from the
-    answer, of which nothing else is kept.
-    """
-    names = aliases.ENGINE_REQUEST_ID if dialect.is_engine else aliases.RESPONSE_ID
-    response_id = _text(attributes, names)
-    answer = attributes.get("output.value")
-    if response_id or not isinstance(answer, str) or not answer.startswith("{"):
-        return response_id
-    try:
-        found = json.loads(answer).get("id")
-    except (ValueError, RecursionError):
-        return ""
-    return found if isinstance(found, str) and found.isprintable() else ""
-
-
-def _identities(record: Record, call: Call) -> tuple[bytes, bytes]:
-    """Return the record's own identity and that of its call."""
-    if record.is_log:
-        event_id = _log_identity(record)
-    elif record.trace_id and record.span_id:
-        event_id = span_identity(record.trace_id, record.span_id)
-    else:
-        raise MissingIdentityError(record.name)
-    if call.response_id:
-        return event_id, response_identity(call.response_id)
-    if record.trace_id and record.span_id:
-        return event_id, span_identity(record.trace_id, record.span_id)
-    return event_id, event_id
-
-
-def _log_identity(record: Record) -> bytes:
-    producer = _text(record.resource, ("service.name",))
-    given = _text(record.attributes, aliases.EVENT_ID)
-    if given:
-        return source_identity(producer, given)
-    about = (record.name, record.trace_id.hex(), record.span_id.hex(), record.ended_at)
-    if record.trace_id and record.span_id:
-        return source_identity("log", repr(about))
-    return source_identity(producer, repr((about, sorted(record.attributes.items(), key=repr))))
-
-
-def _source(record: Record) -> Source:
-    return Source(
-        **{
-            name: _text(record.attributes, names) or _text(record.resource, names)
-            for name, names in aliases.SOURCE.items()
-        }
-    )
-
-
-def _status_code(record: Record) -> int:
-    code = _count(record.attributes, aliases.STATUS_CODE)
-    if code is None and record.is_error:
-        said = _ERROR_CODE.search(record.status_message)
-        code = int(said.group(1)) if said else None
-    return code if code is not None and code < 1000 else 0
-
-
-def _outcome(record: Record) -> Outcome:
-    code = _status_code(record)
-    error_type = _text(record.attributes, aliases.ERROR_TYPE)
-    if code >= 400:
-        return _outcome_of_code(code)
-    if error_type or record.is_error:
-        said = f"{error_type} {record.status_message}".casefold()
-        for outcome, words in _OUTCOME_WORDS:
-            if any(word in said for word in words):
-                return outcome
-        return Outcome.SERVER_ERROR
-    if "abort" in _text(record.attributes, aliases.FINISH_REASONS):
-        return Outcome.ABORTED
-    return Outcome.OK
-
-
-def _outcome_of_code(code: int) -> Outcome:
-    by_code = {
-        408: Outcome.TIMEOUT,
-        429: Outcome.THROTTLED,
-        499: Outcome.ABORTED,
-        504: Outcome.TIMEOUT,
-    }
-    return by_code.get(code, Outcome.CLIENT_ERROR if code < 500 else Outcome.SERVER_ERROR)
-
-
-def _first(attributes: Mapping[str, Value], names: Iterable[str]) -> Value:
-    for name in names:
-        value = attributes.get(name)
-        if value is not None:
-            return value
-    return None
-
-
-def _text(attributes: Mapping[str, Value], names: Iterable[str]) -> str:
-    value = _first(attributes, names)
-    text = value if isinstance(value, str) else "" if value is None else str(value)
-    return text if len(text) <= MAX_TEXT and text.isprintable() else _cleaned(text)
-
-
-def _cleaned(text: str) -> str:
-    """Drop what databases refuse (NUL and other controls) and what no name needs."""
-    return "".join(c for c in text[:MAX_TEXT] if c.isprintable())
-
-
-def _count(attributes: Mapping[str, Value], names: Iterable[str]) -> int | None:
-    for name in names:
-        count = count_of(attributes.get(name))
-        if count is not None:
-            return count
-    return None
-
-
-def _nanoseconds(attributes: Mapping[str, Value], names: Iterable[str]) -> int:
-    value = _first(attributes, names)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e6:
-        return 0
-    return round(value * 1e9)
-
-
-_ERROR_CODE = re.compile(r"\b[Ee]rror code: (\d{3})\b")
-_OUTCOME_WORDS: tuple[tuple[Outcome, tuple[str, ...]], ...] = (
-    (Outcome.THROTTLED, ("ratelimit", "rate_limit", "429")),
-    (Outcome.TIMEOUT, ("timeout", "timed out")),
-    (Outcome.ABORTED, ("cancel", "abort", "abandon", "generatorexit", "disconnect")),
-    (
-        Outcome.CLIENT_ERROR,
-        (
-            "badrequest",
-            "authentication",
-            "permissiondenied",
-            "notfound",
-            "unprocessable",
-            "invalid_request",
-        ),
-    ),
-)
+def _put_in_place(
+    events: list[UsageEvent], nodes: Sequence[Node], places: Sequence[int | None]
+) -> None:
+    """Give each event the nearest call above it, and make witnesses of what repeats others."""
+    if not events:
+        return
+    witnesses = repeated(nodes)
+    for i, (parent, place) in enumerate(zip(call_parents(nodes), places, strict=True)):
+        if place is None:
+            continue
+        event = events[place]
+        role = Role.WITNESS if i in witnesses else event.role
+        if (parent, role) != (event.parent_span_id, event.role):
+            events[place] = replace(event, parent_span_id=parent, role=role)
 
 
 class TooManyDaysError(ValueError):
@@ -341,8 +267,18 @@ class TooManyDaysError(ValueError):
         )
 
 
-class MissingIdentityError(ValueError):
-    """A span without the ids that make it countable once."""
+class EndsTooEarlyError(ValueError):
+    """An event from before there were model calls."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"a span must have a trace id and a span id, found none on {name!r}")
+    def __init__(self, ended_at: int, earliest_ns: int) -> None:
+        super().__init__(f"an event must end at {earliest_ns} ns or later, found {ended_at} ns")
+
+
+class EndsInTheFutureError(ValueError):
+    """An event that has not ended yet; the same each time it is sent, so that it is kept once."""
+
+    def __init__(self, ended_at: int) -> None:
+        super().__init__(
+            f"ends in the future: an event must not end far ahead of the service's clock, "
+            f"found {ended_at} ns"
+        )

@@ -238,14 +238,16 @@ def test_a_status_code_is_read_from_the_attribute_or_the_error() -> None:
 
 def test_records_with_one_response_id_are_one_call() -> None:
     answer = {"output.value": '{"id": "chatcmpl-1", "choices": []}'}
+    chain = {"output.value": '{"generations": [], "llm_output": {"id": "chatcmpl-1"}}'}
     found = [
         event({**CHAT, "gen_ai.response.id": "chatcmpl-1"}),
         event({**CHAT, **answer}, span_id=b"2" * 8),
-        event({"gen_ai.request.id": "chatcmpl-1", **USAGE}, scope="vllm.llm_engine", span_id=b"3"),
+        event({**CHAT, **chain}, span_id=b"4" * 8),
+        event({"gen_ai.request.id": "chatcmpl-1", **USAGE}, scope="vllm.x", span_id=b"3" * 8),
     ]
 
     assert {e.call_id for e in found} == {response_identity("chatcmpl-1")}
-    assert len({e.event_id for e in found}) == 3
+    assert len({e.event_id for e in found}) == 4
 
 
 @pytest.mark.parametrize(
@@ -364,7 +366,7 @@ def test_only_several_choices_of_vllm_are_choices() -> None:
 def test_the_gateway_bills_before_the_sdk_and_the_sdk_before_the_engine() -> None:
     same = {**CHAT, **USAGE, "gen_ai.response.id": "r1", "gen_ai.request.id": "r1"}
     scopes = ["tallystick", "opentelemetry.util.genai.handler", "some.sdk", "vllm.llm_engine"]
-    told = [event(same, scope=s, span_id=bytes([i])) for i, s in enumerate(scopes, 1)]
+    told = [event(same, scope=s, span_id=bytes([i]) * 8) for i, s in enumerate(scopes, 1)]
 
     for left in range(len(told)):
         assert bill_records(told[left:]) == bill_records(told[left:][::-1]) == [told[left]]

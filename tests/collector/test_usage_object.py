@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from collector.dissect import Reported
 from collector.normalise import usage_events
 from collector.otlp import Encoding, Signal, decode
-from collector.usage_object import MAX_LENGTH, usage_object
+from collector.usage_object import MAX_LENGTH, Told, at, has, usage_object
 from metering.event import Role, Tokens, UsageEvent
 
 OPENAI = {
@@ -41,22 +41,21 @@ def event_of(scope: str = "litellm", name: str = "litellm_request", **said: obje
 def test_json_and_python_text_are_read_alike(shape: object, write: object) -> None:
     text = write(shape)  # type: ignore[operator]
 
-    assert usage_object(text) == Reported(input=100, output=20, cached=64, reasoning=5)
+    assert usage_object(text).reported == Reported(input=100, output=20, cached=64, reasoning=5)
 
 
 def test_native_counts_have_their_cached_and_written_tokens_added_to_the_input() -> None:
-    native = usage_object(repr(ANTHROPIC), is_native=True)
+    native = usage_object(repr(ANTHROPIC))
 
-    assert native == Reported(
+    assert native.reported == Reported(
         input=2048, output=50, cached=1024, written=512, written_5m=500, written_1h=12
     )
+    assert (native.bare_input, native.bare_output) == (512, 50)
 
 
 @given(st.one_of(st.text(max_size=40), st.integers(), st.none(), st.binary(max_size=9)))
 def test_anything_else_reports_nothing_and_never_raises(text: object) -> None:
-    reported = usage_object(text)
-
-    assert isinstance(reported, Reported)
+    assert isinstance(usage_object(text), Told)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +72,19 @@ def test_anything_else_reports_nothing_and_never_raises(text: object) -> None:
     ],
 )
 def test_hostile_texts_report_nothing(text: str) -> None:
-    assert usage_object(text, is_native=True) == Reported()
+    assert usage_object(text).reported == Reported()
+
+
+def test_a_path_of_nested_maps_leads_where_every_name_does() -> None:
+    found = {"a": {"b": None}, "c": 5}
+
+    assert (at(found, ""), at(found, "c"), at(found, "a.b.c"), at(found, "c.d")) == (
+        found, 5, None, None,
+    )  # fmt: skip
+    assert has(found, "a.b")
+    assert has(found, "c")
+    assert not has(found, "a.x")
+    assert not has(found, "c.d")
 
 
 def test_an_object_fills_only_what_the_attributes_leave_open() -> None:
@@ -88,7 +99,7 @@ def test_an_object_fills_only_what_the_attributes_leave_open() -> None:
     assert (found.call.operation, found.role) == ("chat", Role.BILL)
 
 
-def test_an_object_that_contradicts_the_attributes_is_of_another_call() -> None:
+def test_an_object_that_contradicts_the_input_is_of_another_call() -> None:
     found = event_of(
         gen_ai__operation__name="chat",
         gen_ai__usage__input_tokens=7,
