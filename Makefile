@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: dev check test golden soak bench run demo
+.PHONY: dev check test golden soak fuzz bench run demo
 dev: .venv/ready
 
 demo: dev
@@ -20,11 +20,15 @@ check: dev
 soak: dev
 	$(BIN)/pytest -m slow $(ARGS)
 
+fuzz: dev
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/fuzz_receive.py -max_total_time=300 $(ARGS)
+
 golden: dev
 	$(BIN)/pytest --update-golden tests/pricing $(ARGS)
 
 bench: dev
-	$(BIN)/python -m bench.receive
+	$(BIN)/python -m bench $(ARGS)
 
 run: dev
 	$(BIN)/tallystick serve $(ARGS)
@@ -32,4 +36,5 @@ run: dev
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/tallystick compile
 	touch .venv/ready

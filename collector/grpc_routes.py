@@ -1,4 +1,4 @@
-"""OTLP over gRPC: TraceService/Export and LogsService/Export over the same receiver as HTTP.
+"""OTLP over gRPC: the Export methods of its three services, over the same receiver as HTTP.
 
 Messages stay bytes here, so that both transports share one decoder.
 """
@@ -13,6 +13,7 @@ from collector.receive import Receiver, refusal_of
 _SERVICES = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
     Signal.LOGS: "opentelemetry.proto.collector.logs.v1.LogsService",
+    Signal.METRICS: "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 

@@ -4,30 +4,77 @@ body -> inflate -> decode -> usage events -> commit (fsync) -> acknowledged
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
 import structlog
 
+from collector.cloudevents import MalformedEventError
+from collector.engines import Heard, Vocabulary
+from collector.fast import Decoded, FastDecoder
 from collector.inflate import (
     BadCompressionError,
     BodyTooLargeError,
     UnknownEncodingError,
     inflate,
 )
-from collector.normalise import TooManyDaysError, check_days, usage_events
-from collector.otlp import Encoding, MalformedBodyError, Signal, TooManyRecordsError, decode
-from metering.event import UsageEvent
+from collector.normalise import EARLIEST_NS, Rejected, TooManyDaysError
+from collector.otlp import (
+    Encoding,
+    MalformedBodyError,
+    Record,
+    Signal,
+    TooManyPartsError,
+    TooManyRecordsError,
+)
+from collector.otlp_metrics import decode_metrics
+from collector.reading import MAX_TEXT
+from metering.event import MAX_INSTANT_NS
+from metering.quarantine import Quarantined
+from metering.schema import Batch
+from metering.signal import Reading
 
-Submit = Callable[[Sequence[UsageEvent]], "Future[int]"]
+Submit = Callable[[Batch], "Future[int]"]
+Decode = Callable[[bytes], list[Record]]
 Allowed = Callable[[str], None]
 """Takes the Authorization header; raises NotAllowedError where it may not write."""
 
 DECODING_AT_ONCE = 2
 """Bodies that are inflated and decoded at a time: each may take many times its size in memory."""
 
+MAX_LEFT_OUT = 1000
+"""Names of metrics left out that are told apart; clients choose them."""
+MAX_NAME = 200
+"""Characters of such a name that are kept."""
+
+DAY_NS = 86_400_000_000_000
+_LONGEST_ID = 32
+
 _log = structlog.get_logger("collector")
+
+
+class ForMetrics(NamedTuple):
+    """What is done with metrics: the names that are understood, and where readings go."""
+
+    words: Vocabulary
+    submit: Callable[[Sequence[Reading]], "Future[int]"]
+
+
+class Sinks(NamedTuple):
+    """Where usage events go, and what is set aside; each future is done when all is on disk."""
+
+    events: Submit
+    quarantine: Callable[[Sequence[Quarantined]], "Future[int]"]
+    metrics: ForMetrics | None = None
+
+
+class Limits(NamedTuple):
+    """The largest body, and the clock that tells which events end in the future."""
+
+    body_bytes: int
+    now_ns: Callable[[], int]
 
 
 class Refusal(NamedTuple):
@@ -40,39 +87,99 @@ class Refusal(NamedTuple):
 class Receiver:
     """One commit queue behind any number of transports."""
 
-    def __init__(self, submit: Submit, allowed: Allowed, limit: int) -> None:
-        """Commit through ``submit``; bodies are at most ``limit`` bytes once inflated."""
-        self._submit = submit
+    def __init__(
+        self, sinks: Sinks, decoder: FastDecoder, allowed: Allowed, limits: Limits
+    ) -> None:
+        """Decode with ``decoder`` and commit to ``sinks``."""
+        self._sinks = sinks
+        self._decoder = decoder
+        self._limits = limits
+        self._left_out: Counter[str] = Counter()
         self.allowed = allowed
-        self.limit = limit
         self._decoding = asyncio.Semaphore(DECODING_AT_ONCE)
 
+    @property
+    def limit(self) -> int:
+        """Bytes that a body may have, as sent and once inflated."""
+        return self._limits.body_bytes
+
     async def take(self, body: bytes, compression: str, signal: Signal, encoding: Encoding) -> None:
-        """Return when every usage event of the body is on disk.
+        """Return when every usage event, or reading, of the body is on disk.
 
         Raises:
             Exception: ``refusal_of`` says how to answer it; nothing was acknowledged.
         """
-        async with self._decoding:
-            events = await asyncio.to_thread(self._events, body, compression, signal, encoding)
-        if events:
-            await asyncio.wrap_future(self._submit(events))
+        if signal is Signal.METRICS and self._sinks.metrics:
+            await self._take_metrics(body, compression, encoding, self._sinks.metrics)
+            return
 
-    def _events(
-        self, body: bytes, compression: str, signal: Signal, encoding: Encoding
-    ) -> list[UsageEvent]:
-        plain = inflate(body, compression, self.limit)
-        events, rejected = usage_events(decode(plain, signal, encoding))
-        for one in rejected:
-            _log.warning(
-                "record_rejected",
-                reason=one.reason,
-                scope=one.record.scope,
-                trace_id=one.record.trace_id.hex(),
-                span_id=one.record.span_id.hex(),
-            )
-        check_days(events)
-        return events
+        def decoded() -> Decoded:
+            plain = inflate(body, compression, self.limit)
+            return self._decoder.decode(plain, signal, encoding, self._bounds())
+
+        await self._take(decoded)
+
+    async def take_decoded(self, body: bytes, compression: str, decode: Decode) -> None:
+        """Return when every usage event of a body in another shape than OTLP is on disk.
+
+        Raises:
+            Exception: as ``take``; what ``decode`` raises must stand in ``REFUSALS``.
+        """
+
+        def decoded() -> Decoded:
+            records = decode(inflate(body, compression, self.limit))
+            return self._decoder.normalised(records, self._bounds())
+
+        await self._take(decoded)
+
+    async def _take(self, decode: Callable[[], Decoded]) -> None:
+        async with self._decoding:
+            found = await asyncio.to_thread(decode)
+        done = [self._sinks.events(found.batch)] if len(found.batch) else []
+        if found.rejected:
+            aside = [_set_aside(one) for one in found.rejected]
+            _log.warning("records_set_aside", count=len(aside), reason=aside[0].reason)
+            done.append(self._sinks.quarantine(aside))
+        for one in done:
+            await asyncio.wrap_future(one)
+
+    def _bounds(self) -> tuple[int, int]:
+        """Return between which instants an event may end: a day ahead is a clock that is wrong."""
+        return EARLIEST_NS, min(self._limits.now_ns() + DAY_NS, MAX_INSTANT_NS)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Points received of metrics that nothing understands, by metric, since the start."""
+        return dict(self._left_out)
+
+    async def _take_metrics(
+        self, body: bytes, compression: str, encoding: Encoding, metrics: ForMetrics
+    ) -> None:
+        def heard_of() -> Heard:
+            plain = inflate(body, compression, self.limit)
+            return decode_metrics(plain, encoding, metrics.words, self._bounds())
+
+        async with self._decoding:
+            heard = await asyncio.to_thread(heard_of)
+        for full_name, count in heard.unknown.items():
+            name = full_name[:MAX_NAME]
+            is_room = name in self._left_out or len(self._left_out) < MAX_LEFT_OUT
+            self._left_out[name if is_room else "(other)"] += count
+        if heard.readings:
+            await asyncio.wrap_future(metrics.submit(heard.readings))
+
+
+def _set_aside(rejected: Rejected) -> Quarantined:
+    record = rejected.record
+    return Quarantined(
+        reason=rejected.reason,
+        service=rejected.service,
+        scope=record.scope[:MAX_TEXT],
+        name=record.name[:MAX_TEXT],
+        trace_id=record.trace_id[:_LONGEST_ID],
+        span_id=record.span_id[:_LONGEST_ID],
+        ended_at=record.ended_at,
+    )
 
 
 def refusal_of(error: Exception) -> tuple[Refusal, str]:
@@ -98,19 +205,21 @@ class NotAllowedError(PermissionError):
 
 
 class UnknownContentTypeError(ValueError):
-    """A body that is neither of OTLP's two encodings."""
+    """A body of another kind than its path takes: by default OTLP's two encodings."""
 
-    def __init__(self, found: str) -> None:
-        super().__init__(f"the Content-Type must be {' or '.join(Encoding)}, found {found!r}")
+    def __init__(self, found: str, wanted: Iterable[str] = Encoding) -> None:
+        super().__init__(f"the Content-Type must be {' or '.join(wanted)}, found {found!r}")
 
 
 UNAVAILABLE = Refusal(503, 14)
 REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (BodyTooLargeError, Refusal(413, 8)),
     (TooManyRecordsError, Refusal(413, 8)),
+    (TooManyPartsError, Refusal(413, 8)),
     (UnknownEncodingError, Refusal(415, 3)),
     (UnknownContentTypeError, Refusal(415, 3)),
     (MalformedBodyError, Refusal(400, 3)),
+    (MalformedEventError, Refusal(400, 3)),
     (BadCompressionError, Refusal(400, 3)),
     (TooManyDaysError, Refusal(400, 3)),
     (NotAllowedError, Refusal(401, 16)),

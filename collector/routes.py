@@ -1,4 +1,4 @@
-"""POST /v1/traces and /v1/logs: OTLP over HTTP, to the letter of its specification.
+"""POST /v1/traces, /v1/logs and /v1/metrics: OTLP over HTTP, to the letter of its specification.
 
 Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/specification.md
 """
@@ -22,7 +22,7 @@ def routes(receiver: Receiver) -> APIRouter:
         try:
             encoding = _encoding(said)
             receiver.allowed(request.headers.get("authorization", ""))
-            body = await _body(request, receiver.limit)
+            body = await read_body(request, receiver.limit)
             compression = request.headers.get("content-encoding", "")
             await receiver.take(body, compression, signal, encoding)
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
@@ -40,10 +40,15 @@ def routes(receiver: Receiver) -> APIRouter:
         """Receive log records; 200 when every usage event among them is on disk."""
         return await receive(request, Signal.LOGS)
 
+    @router.post("/v1/metrics", summary="OTLP metrics")
+    async def metrics(request: Request) -> Response:
+        """Receive metrics; 200 when every reading among them is on disk."""
+        return await receive(request, Signal.METRICS)
+
     return router
 
 
-async def _body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """Read the body as sent, and no more of it than the limit."""
     parts: list[bytes] = []
     left = limit

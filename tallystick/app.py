@@ -1,5 +1,6 @@
 """The HTTP service: routers joined, errors mapped to answers, life cycle."""
 
+import asyncio
 import base64
 import hmac
 from collections.abc import AsyncIterator, Callable
@@ -14,12 +15,19 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 
+from collector.event_routes import routes as event_routes
 from collector.grpc_routes import serve_grpc
-from collector.receive import NotAllowedError, Receiver
+from collector.receive import Limits, NotAllowedError, Receiver
 from collector.routes import routes as collector_routes
+from collector.scrape import Plan, Scraper
+from collector.target_routes import routes as target_routes
+from collector.warm import warm
+from metering.quarantine_routes import routes as quarantine_routes
+from metering.reading_routes import routes as reading_routes
 from metering.routes import routes as metering_routes
 from metering.store import UnknownAccountError
 from pricing.routes import routes as pricing_routes
+from tallystick import clock
 from tallystick.home import home_page
 from tallystick.jobs import schedule
 from tallystick.setup import Setup, apply_setup
@@ -57,15 +65,18 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     """
     settings = parts.settings
     receiver = Receiver(
-        parts.commit.submit,
+        parts.sinks,
+        parts.decoder,
         _key_check(settings.ingest_key, "ingest key"),
-        settings.max_body_bytes,
+        Limits(settings.max_body_bytes, clock.now_ns),
     )
+    plan = Plan(settings.targets, settings.scrape_seconds, settings.scrape_max_bytes)
+    scraper = Scraper(plan, parts.words, parts.readings_commit.submit, clock.now_ns)
 
     app = FastAPI(
         title="Tallystick",
         version="0.1.0",
-        lifespan=_life(parts, receiver if listen else None),
+        lifespan=_life(parts, receiver if listen else None, scraper),
         telemetry=NO_TELEMETRY,
         redirect_slashes=False,
         docs_url=None,
@@ -73,9 +84,13 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     )
     admin = [Depends(_header_check(_key_check(settings.admin_key, "admin key")))]
     app.include_router(collector_routes(receiver))
+    app.include_router(event_routes(receiver))
     app.include_router(
         metering_routes(parts.meter, parts.events, parts.refresh), dependencies=admin
     )
+    app.include_router(quarantine_routes(parts.quarantine, parts.events), dependencies=admin)
+    app.include_router(target_routes(scraper, receiver), dependencies=admin)
+    app.include_router(reading_routes(parts.readings, parts.now), dependencies=admin)
     app.include_router(pricing_routes(parts.meter, parts.draft, parts.refresh), dependencies=admin)
 
     @app.post("/v1/setup", dependencies=admin, summary="Declare accounts, nodes and contracts")
@@ -103,12 +118,15 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     return app
 
 
-def _life(parts: Parts, listening: Receiver | None) -> Callable[[FastAPI], Life]:
-    """Return what runs as long as the app: the schedule, gRPC where it listens, and the parts."""
+def _life(parts: Parts, listening: Receiver | None, scraper: Scraper) -> Callable[[FastAPI], Life]:
+    """Return what runs as long as the app: schedule, scraper, gRPC where it listens, the parts."""
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        if listening:
+            await asyncio.to_thread(warm, parts.decoder)
         scheduler = schedule(parts)
+        scraping = asyncio.create_task(scraper.run())
         grpc_server = None
         try:
             if listening and parts.settings.grpc_port:
@@ -117,6 +135,8 @@ def _life(parts: Parts, listening: Receiver | None) -> Callable[[FastAPI], Life]
         finally:
             if grpc_server:
                 await grpc_server.stop(_GRACE_SECONDS)
+            scraping.cancel()
+            await asyncio.gather(scraping, return_exceptions=True)
             scheduler.shutdown()
             parts.close()
 

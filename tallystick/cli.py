@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from metering.report import DIMENSIONS
+from tallystick import evidence
 from tallystick.client import RefusedError, connect
 from tallystick.settings import Settings
 from tallystick.show import Format, console, show_csv, show_json, show_rows
@@ -27,6 +28,9 @@ export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance too
 book_app = typer.Typer(no_args_is_help=True, help="Look after price books.")
 app.add_typer(export_app, name="export")
 app.add_typer(book_app, name="book")
+app.add_typer(evidence.explain_app, name="explain")
+app.command()(evidence.quarantine)
+app.command()(evidence.gaps)
 
 Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
@@ -56,6 +60,18 @@ def serve(
     settings = Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]
     log.configure()
     serve_http(settings)
+
+
+@app.command("compile")
+def compile_hot_path() -> None:
+    """Compile the receiver's hot path now, which the first start would do otherwise.
+
+    Example: tallystick compile
+    """
+    from collector.fast import FastDecoder  # noqa: PLC0415 - compiled modules are slow to load
+    from collector.warm import warm  # noqa: PLC0415
+
+    warm(FastDecoder(seed=0))
 
 
 @app.command()

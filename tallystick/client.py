@@ -15,6 +15,7 @@ from collector.rpc_status import status_sentence
 from tallystick.settings import Settings
 
 _TIMEOUT_S = 600
+_TELEMETRY = {"/v1/traces", "/v1/logs", "/v1/metrics", "/v1/events", "/v1/access-logs"}
 
 
 class Wire(Protocol):
@@ -128,7 +129,7 @@ def _is_up(address: str) -> bool:
 
 
 def _key_header(settings: Settings, path: str) -> dict[str, str]:
-    is_telemetry = path in {"/v1/traces", "/v1/logs"}
+    is_telemetry = path in _TELEMETRY
     key = (settings.ingest_key if is_telemetry else settings.admin_key).get_secret_value()
     return {"Authorization": f"Bearer {key}"} if key else {}
 

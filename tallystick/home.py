@@ -28,7 +28,11 @@ def home_page(accounts: Sequence[Account], now: datetime) -> str:
         f"<h2>Bills</h2>{bills}<h2>Usage</h2><ul>"
         f'<li><a href="/v1/usage">by account, pool and model</a>'
         f'<li><a href="/v1/usage?by=hour,account">by hour</a>'
-        f'<li><a href="/v1/conflicts">conflicts</a></ul>'
+        f'<li><a href="/v1/conflicts">conflicts</a>'
+        f'<li><a href="/v1/quarantine">set aside, and held back</a>'
+        f'<li><a href="/v1/gaps">missing records</a></ul>'
+        f'<h2>Workers</h2><ul><li><a href="/v1/targets">targets</a>'
+        f'<li><a href="/v1/signals">signals</a></ul>'
         f'<h2>Service</h2><ul><li><a href="/healthz">health</a>'
         f'<li><a href="/openapi.json">OpenAPI description</a></ul></html>'
     )

@@ -39,6 +39,19 @@ class Settings(BaseSettings):
     """Largest OTLP body after inflation."""
     refresh_seconds: int = Field(default=60, ge=1)
     """How often usage is brought up to date in the background."""
+    gateways: str = ""
+    """Gateways of record, ``service.name=llm-gateway, scope=litellm``: only their records bill;
+    empty for any record, one a call."""
+    targets: str = ""
+    """GPU workers to scrape: a file of targets, addresses, or ``nvml``; empty for none."""
+    scrape_seconds: float = Field(default=15, gt=0)
+    """How often a target is scraped that does not say itself."""
+    scrape_max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """Largest page of a target, as sent and after inflation."""
+    metrics_map: str = ""
+    """File (YAML) of further metric names and the signals that they stand for; empty for none."""
+    readings_days: int = Field(default=30, ge=1, le=3650)
+    """Days that readings are kept."""
 
     @model_validator(mode="after")
     def _keys_off_loopback(self) -> Self:

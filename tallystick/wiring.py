@@ -1,15 +1,28 @@
 """The one place where parts are chosen and joined: plain constructor calls."""
 
+import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import Engine
 
+from collector.engine_tables import KNOWN, SYSTEMS
+from collector.engines import Vocabulary, vocabulary
+from collector.fast import FastDecoder
+from collector.mapping_file import parse_systems
+from collector.receive import ForMetrics, Sinks
+from collector.roles import Gateways
 from metering import jobs as metering_jobs
 from metering.commit import GroupCommit
 from metering.event_store import EventStore
+from metering.quarantine import Quarantined
+from metering.quarantine_store import QuarantineStore
+from metering.reading_store import ReadingStore
+from metering.schema import Batch
+from metering.signal import Reading
 from metering.store import MeterStore
 from pricing.bill import Bill
 from pricing.jobs import draft_bill
@@ -26,11 +39,23 @@ class Parts:
     settings: Settings
     engine: Engine
     events: EventStore
-    commit: GroupCommit
+    commit: GroupCommit[Batch]
+    readings: ReadingStore
+    readings_commit: GroupCommit[Sequence[Reading]]
+    quarantine: QuarantineStore
+    quarantine_commit: GroupCommit[Sequence[Quarantined]]
+    decoder: FastDecoder
+    words: Vocabulary
     meter: MeterStore
     prices: PriceStore
     now: Callable[[], datetime]
     refreshing: "Refreshing"
+
+    @property
+    def sinks(self) -> Sinks:
+        """Where the receiver puts what it takes."""
+        metrics = ForMetrics(self.words, self.readings_commit.submit)
+        return Sinks(self.commit.submit, self.quarantine_commit.submit, metrics)
 
     def refresh(self) -> int:
         """Bring usage up to date with every event stored before this call; return rows changed.
@@ -46,6 +71,8 @@ class Parts:
     def close(self) -> None:
         """Write what waits and close both stores."""
         self.commit.close()
+        self.readings_commit.close()
+        self.quarantine_commit.close()
         self.events.close()
         self.engine.dispose()
 
@@ -76,18 +103,36 @@ def assemble(settings: Settings) -> Parts:
 
     Raises:
         StoreLockedError: another process has the embedded event store open.
+        GatewayError: the gateways of record are not named as they must be.
+        MappingFileError: the operator's table of metrics cannot be used.
     """
     book = shipped_book(settings.book)
+    words = understood(settings.metrics_map)
     engine = open_ledger(settings.ledger)
     meter = MeterStore(engine)
     events = EventStore.open(settings.events, clock.now_ns, meter.last_close().stored_before)
+    readings = ReadingStore(events.client, settings.readings_days)
+    quarantine = QuarantineStore(events.client, clock.now_ns)
     return Parts(
         settings=settings,
         engine=engine,
         events=events,
-        commit=GroupCommit(events.record),
+        commit=GroupCommit(events.record_batches),
+        readings=readings,
+        readings_commit=GroupCommit(readings.record_batches),
+        quarantine=quarantine,
+        quarantine_commit=GroupCommit(quarantine.record_batches),
+        decoder=FastDecoder(secrets.randbits(64), Gateways.parse(settings.gateways)),
+        words=words,
         meter=meter,
         prices=PriceStore(engine, book),
         now=clock.now,
         refreshing=Refreshing(),
     )
+
+
+def understood(metrics_map: str) -> Vocabulary:
+    """Return the metric names that are understood: the shipped ones and an operator's own."""
+    if not metrics_map:
+        return KNOWN
+    return vocabulary(SYSTEMS, parse_systems(Path(metrics_map).read_text("utf-8")))

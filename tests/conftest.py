@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: real stores, a real service, and the golden switch."""
 
+import http.client
 import os
 import signal
 import socket
@@ -10,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import pytest
 from builders import arrivals_of
 from postgres import private_postgres
@@ -127,12 +127,22 @@ def start_service(data: Path, **environment: str) -> Service:
     while time.monotonic() < give_up:
         if process.poll() is not None:
             raise AssertionError(f"the service ended: {log.read_text()}")
-        try:
-            if httpx2.get(f"{service.address}/healthz", timeout=5).is_success:
-                return service
-        except httpx2.HTTPError:
-            time.sleep(0.05)
+        if is_up(port):
+            return service
+        time.sleep(0.05)
     raise AssertionError(f"the service did not answer: {log.read_text()}")
+
+
+def is_up(port: int) -> bool:
+    """Whether a service answers on a port of loopback; asked at little cost, and often."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def stop_service(service: Service) -> None:

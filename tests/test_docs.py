@@ -11,9 +11,12 @@ import typer
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from collector import aliases
+from collector import aliases, dialects
+from collector.caveat import Caveat
+from collector.engine_tables import SYSTEMS
 from collector.receive import REFUSALS
 from metering.report import DIMENSIONS
+from metering.signal import ORIGIN_FIELDS, SIGNALS
 from tallystick.app import STATUS, create_app
 from tallystick.cli import app as cli
 from tallystick.settings import Settings
@@ -107,11 +110,15 @@ def test_every_attribute_name_is_in_the_reference() -> None:
 
 
 def test_every_scope_and_log_event_name_is_in_the_reference() -> None:
-    scopes = {f"`{d.scope}`" for d in aliases.DIALECTS}
+    scopes = {f"`{d.scope}`" for d in dialects.DIALECTS}
     events = {f"`{name}`" for name in aliases.LOG_EVENTS}
-    operations = {f"`{name}`" for name in (*aliases.OPERATIONS, *aliases.AGGREGATES)}
+    operations = {f"`{name}`" for name in (*dialects.OPERATIONS, *dialects.AGGREGATES)}
 
     assert missing(scopes | events | operations) == set()
+
+
+def test_every_caveat_is_in_the_reference() -> None:
+    assert missing({f"| `{caveat}` |" for caveat in Caveat if caveat}) == set()
 
 
 def test_every_error_with_a_status_is_in_the_reference() -> None:
@@ -130,6 +137,21 @@ def test_every_field_of_a_setup_file_is_in_the_reference() -> None:
 
 def test_every_dimension_of_usage_is_in_the_reference() -> None:
     assert missing({f"`{name}`" for name in DIMENSIONS}) == set()
+
+
+def test_every_signal_is_in_the_reference() -> None:
+    rows = {
+        f"| `{s.name}` | {s.unit} | {s.kind} | {s.aggregate} | {s.help} |" for s in SIGNALS.values()
+    }
+
+    assert missing(rows) == set()
+
+
+def test_every_metric_name_is_in_the_reference() -> None:
+    names = {f"`{row.metric}`" for system in SYSTEMS for row in system.rows}
+
+    assert len(names) > 100
+    assert missing(names | {f"`{signal}`" for signal in ORIGIN_FIELDS}) == set()
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=lambda p: p.stem)

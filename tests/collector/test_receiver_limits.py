@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,11 +22,12 @@ from conftest import ROOT, Service, start_service, stop_service
 from fastapi import FastAPI
 from google.rpc.status_pb2 import Status
 
+from collector.fast import FastDecoder
 from collector.inflate import DEFAULT_LIMIT
-from collector.receive import Receiver
+from collector.receive import Limits, Receiver, Sinks
 from collector.routes import routes
 from metering.commit import GroupCommit
-from metering.event import UsageEvent
+from metering.schema import Batch
 
 MIB = 1024 * 1024
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -204,10 +205,15 @@ def test_a_full_disk_is_answered_503_and_the_resend_is_counted(shared_service: S
 
 
 @contextmanager
-def receiver(commit: GroupCommit) -> Iterator[str]:
+def receiver(commit: GroupCommit[Batch]) -> Iterator[str]:
     """Serve the collector's routes over a commit queue; yield the address."""
     app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
-    receiver = Receiver(commit.submit, lambda _header: None, DEFAULT_LIMIT)
+    receiver = Receiver(
+        Sinks(commit.submit, lambda _rejected: Future()),
+        FastDecoder(seed=1),
+        lambda _header: None,
+        Limits(DEFAULT_LIMIT, time.time_ns),
+    )
     app.include_router(routes(receiver))
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
@@ -231,7 +237,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("error", [OSError("disk full"), RuntimeError("boom"), KeyError("bug")])
 def test_any_failure_of_the_store_is_a_503_that_clients_retry_soon(error: Exception) -> None:
-    def fail(_events: Sequence[UsageEvent]) -> int:
+    def fail(_batches: Sequence[Batch]) -> int:
         raise error
 
     with receiver(GroupCommit(fail)) as address:
@@ -247,13 +253,13 @@ def test_any_failure_of_the_store_is_a_503_that_clients_retry_soon(error: Except
 
 def test_a_full_queue_is_a_503_and_nothing_is_acknowledged_before_it_is_stored() -> None:
     is_writing, may_write = threading.Event(), threading.Event()
-    written: list[UsageEvent] = []
+    written: list[Batch] = []
 
-    def slow(events: Sequence[UsageEvent]) -> int:
+    def slow(batches: Sequence[Batch]) -> int:
         is_writing.set()
         may_write.wait(timeout=30)
-        written.extend(events)
-        return len(events)
+        written.extend(batches)
+        return sum(map(len, batches))
 
     commit = GroupCommit(slow, max_rows=2)
     bodies = [traces([chat_span(number)]).SerializeToString() for number in range(1, 5)]
@@ -271,7 +277,7 @@ def test_a_full_queue_is_a_503_and_nothing_is_acknowledged_before_it_is_stored()
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) <= 1
     assert statuses == [200, 200, 200]
-    assert len(written) == 3
+    assert sum(map(len, written)) == 3
 
 
 SILENCE = """
