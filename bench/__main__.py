@@ -45,12 +45,16 @@ def main() -> None:
         for name in args.only or _PARTS:
             sys.stderr.write(f"{name} ...\n")
             report[name] = _PARTS[name](generator, args)
+            _write(report, args.out)
+    sys.stdout.write(args.out.read_text())
+
+
+def _write(report: Entry, out: Path) -> None:
+    """Write what is known so far: a run takes long, and may be stopped."""
     report["machine"]["load_after"] = load_average()
     report["not_reached"] = missed(report)
-    text = json.dumps(report, indent=1) + "\n"
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(text)
-    sys.stdout.write(text)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

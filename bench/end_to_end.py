@@ -150,5 +150,6 @@ def _waits(generator: Generator, rates: dict[Kind, float], effort: Effort) -> En
             "p50_ms": outcome.latency_ms(50),
             "p99_ms": at_most(250, outcome.latency_ms(99)),
             "max_ms": outcome.latency_ms(100),
+            "sent_again": outcome.sent_again,
         }
     return waits

@@ -16,10 +16,11 @@ from typing import NamedTuple, Self
 import numpy as np
 import uvloop
 
-from bench.lanes import Lane, Target, Transport, lanes
+from bench.lanes import BusyError, Lane, Target, Transport, lanes
 from bench.traffic import Traffic
 
-READY_SECONDS = 300
+RETRY_AFTER_SECONDS = 1.0
+"""What the service says with each such refusal."""
 
 
 class Load(NamedTuple):
@@ -44,6 +45,8 @@ class Outcome(NamedTuple):
     """From the first request to the last acknowledgement."""
     latencies_ms: list[float]
     """From when a request was due to its acknowledgement."""
+    sent_again: int
+    """How often the service was too busy and asked for that."""
     cpu_seconds: float
     """Processor time that the generator took."""
 
@@ -120,13 +123,14 @@ async def _run(load: Load, traffic: Traffic, connection: Connection) -> None:
     connection.recv()
     cpu, began = time.process_time(), time.perf_counter()
     arrivals = zip(_due(load, began), bodies, strict=False)
-    latencies = await asyncio.gather(*(_send(lane, arrivals) for lane in ready))
+    sent = await asyncio.gather(*(_send(lane, arrivals) for lane in ready))
     seconds = time.perf_counter() - began
     connection.send(
         Outcome(
             spans=load.requests * load.size,
             seconds=seconds,
-            latencies_ms=[one for lane in latencies for one in lane],
+            latencies_ms=[one for latencies, _ in sent for one in latencies],
+            sent_again=sum(times for _, times in sent),
             cpu_seconds=time.process_time() - cpu,
         )
     )
@@ -138,16 +142,27 @@ def _due(load: Load, began: float) -> Iterator[float]:
         yield began + number / load.per_second if load.per_second else time.perf_counter()
 
 
-async def _send(lane: Lane, arrivals: Iterator[tuple[float, bytes]]) -> list[float]:
-    """Take the next arrival, wait until it is due, send it; what comes late counts as late."""
-    latencies = []
+async def _send(lane: Lane, arrivals: Iterator[tuple[float, bytes]]) -> tuple[list[float], int]:
+    """Take the next arrival, wait until it is due, send it; what comes late counts as late.
+
+    Returns latencies, and how often a body was sent again because the service was busy.
+    """
+    latencies, again = [], 0
     for due, body in arrivals:
-        early = due - time.perf_counter()
-        if early > 0:
-            await asyncio.sleep(early)
-        await lane(body)
+        await asyncio.sleep(max(due - time.perf_counter(), 0))
+        while await _is_refused(lane, body):
+            again += 1
+            await asyncio.sleep(RETRY_AFTER_SECONDS)
         latencies.append(1000 * (time.perf_counter() - due))
-    return latencies
+    return latencies, again
+
+
+async def _is_refused(lane: Lane, body: bytes) -> bool:
+    try:
+        await lane(body)
+    except BusyError:
+        return True
+    return False
 
 
 def _compressed(load: Load, bodies: Iterator[bytes]) -> Iterator[bytes]:

@@ -41,8 +41,7 @@ async def lanes(target: Target, count: int) -> list[Lane]:
 
 
 async def _http_lane(target: Target) -> Lane:
-    loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(_Connection, target.host, target.port)
+    connection = await _connected(target)
     encoding = "Content-Encoding: gzip\r\n" if target.is_gzip else ""
     head = (
         f"POST /v1/traces HTTP/1.1\r\nHost: {target.host}:{target.port}\r\n"
@@ -50,13 +49,27 @@ async def _http_lane(target: Target) -> Lane:
     ).encode()
 
     async def send(body: bytes) -> None:
-        await connection.exchange(head + b"%d\r\n\r\n" % len(body), body)
+        nonlocal connection
+        try:
+            await connection.exchange(head + b"%d\r\n\r\n" % len(body), body)
+        except ConnectionError:
+            connection = await _connected(target)
+            await connection.exchange(head + b"%d\r\n\r\n" % len(body), body)
 
     return send
 
 
+async def _connected(target: Target) -> "_Connection":
+    loop = asyncio.get_running_loop()
+    _, connection = await loop.create_connection(_Connection, target.host, target.port)
+    return connection
+
+
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection; an answer is read no further than its status."""
+    """One keep-alive connection, which the service may close while nothing is under way.
+
+    An answer is read no further than its status.
+    """
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -64,8 +77,13 @@ class _Connection(asyncio.Protocol):
         self._read = b""
 
     def exchange(self, head: bytes, body: bytes) -> "asyncio.Future[bytes]":
-        """Send a request; the future holds its answer, once that is success."""
-        assert self._transport
+        """Send a request; the future holds its answer, once that is success.
+
+        Raises:
+            ConnectionResetError: the connection was closed; also from the future.
+        """
+        if not self._transport:
+            raise ConnectionResetError
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.writelines([head, body])
         return self._answered
@@ -76,16 +94,20 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take an answer: where it is success, its body is empty."""
         self._read += data
-        if not self._answered or not self._read.endswith(b"\r\n\r\n"):
-            if self._read.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")):
-                self.connection_lost(None)
+        if not self._answered or self._answered.done():
             return
-        self._answered.set_result(self._read)
-        self._read = b""
+        if self._read.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")):
+            kind = BusyError if self._read.startswith(b"HTTP/1.1 503") else RefusedError
+            self._answered.set_exception(kind(self._read.decode(errors="replace")))
+            self._read = b""
+        elif self._read.endswith(b"\r\n\r\n"):
+            self._answered.set_result(self._read)
+            self._read = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
         if self._answered and not self._answered.done():
-            self._answered.set_exception(exc or RefusedError(self._read.decode(errors="replace")))
+            self._answered.set_exception(exc or ConnectionResetError())
 
 
 def _grpc_lanes(target: Target, count: int) -> list[Lane]:
@@ -101,7 +123,12 @@ def _grpc_lanes(target: Target, count: int) -> list[Lane]:
         call = channel.unary_unary(_EXPORT)
 
         async def send(body: bytes) -> None:
-            await call(body)
+            try:
+                await call(body)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    raise BusyError(error.details() or "") from error
+                raise
 
         return send
 
@@ -113,3 +140,7 @@ class RefusedError(RuntimeError):
 
     def __init__(self, answer: str) -> None:
         super().__init__(f"the service must answer 200, found {answer!r}")
+
+
+class BusyError(RefusedError):
+    """The service asked to send the body again a little later."""

@@ -29,13 +29,18 @@ SOURCES = (*(_HERE / f"{name}.py" for name in _NAMES), Path(event.__file__), Pat
 """All that machine code depends on: compiled modules, and those whose constants they hold."""
 
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a function at its first call, or take it from disk."""
+    """Compile a function at its first call, or take it from disk, where there is room for it."""
     settings: Any = numba.config
     before = settings.CACHE_LOCATOR_CLASSES
     settings.CACHE_LOCATOR_CLASSES = ",".join(f"{__name__}.{c.__name__}" for c in _PLACES)
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:
+        return numba.njit(**_OPTIONS)(function)
     finally:
         settings.CACHE_LOCATOR_CLASSES = before
 

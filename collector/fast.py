@@ -82,15 +82,14 @@ class FastDecoder:
         Raises:
             ValueError: as ``salvaged`` and ``check_days`` do.
         """
-        rows = None
-        if encoding is Encoding.PROTOBUF and signal is not Signal.METRICS:
-            if (count := count_records(raw)) > MAX_RECORDS:
-                raise TooManyRecordsError(count)
-            rows = self.walker.walk(raw, is_log=signal is Signal.LOGS)
-        if rows is None:
-            return self._slowly(raw, signal, encoding, bounds_ns)
-        body = Body(address(np.frombuffer(raw, np.uint8)), rows, signal, raw)
-        return self._by_rows(body, bounds_ns)
+        try:
+            return self._whole(raw, signal, encoding, bounds_ns)
+        except MalformedBodyError:
+            if signal is Signal.METRICS:
+                raise
+        kept = salvaged(raw, signal, encoding)
+        found = self._whole(kept.readable, signal, Encoding.PROTOBUF, bounds_ns)
+        return replace(found, rejected=[*found.rejected, *kept.broken])
 
     def normalised(
         self, records: Iterable[Record], bounds_ns: tuple[int, int] = _BOUNDS
@@ -109,18 +108,19 @@ class FastDecoder:
         check_days({e.ended_at // _DAY_NS for e in events})
         return Decoded(batch_of(events), rejected)
 
-    def _slowly(
+    def _whole(
         self, raw: bytes, signal: Signal, encoding: Encoding, bounds_ns: tuple[int, int]
     ) -> Decoded:
-        """Decode by the reference alone; what it refuses, record by record."""
-        try:
+        """Decode a body of which everything can be read: by its rows, if it can be walked."""
+        rows = None
+        if encoding is Encoding.PROTOBUF and signal is not Signal.METRICS:
+            if (count := count_records(raw)) > MAX_RECORDS:
+                raise TooManyRecordsError(count)
+            rows = self.walker.walk(raw, is_log=signal is Signal.LOGS)
+        if rows is None:
             return self.normalised(decode(raw, signal, encoding), bounds_ns)
-        except MalformedBodyError:
-            if signal is Signal.METRICS:
-                raise
-        kept = salvaged(raw, signal, encoding)
-        found = self.normalised(kept.records, bounds_ns)
-        return replace(found, rejected=[*found.rejected, *kept.broken])
+        body = Body(address(np.frombuffer(raw, np.uint8)), rows, signal, raw)
+        return self._by_rows(body, bounds_ns)
 
     def _by_rows(self, body: Body, bounds_ns: tuple[int, int]) -> Decoded:
         started, ended = times_of(body)
@@ -133,7 +133,9 @@ class FastDecoder:
         days = np.unique(plain.ended // _DAY_NS).tolist()
         check_days({*days, *(e.ended_at // _DAY_NS for e in events)})
         batches = [batch_of_plain(plain)] if len(plain.rows) else []
-        return Decoded(joined([*batches, batch_of(events)]), rejected)
+        if events or not batches:
+            batches.append(batch_of(events))
+        return Decoded(joined(batches), rejected)
 
     def _plain(self, body: Body, started: Any, ended: Any) -> Plain:
         """Return the plain rows with their classes; rows of odd classes become odd."""

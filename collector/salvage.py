@@ -1,6 +1,7 @@
 """What can be kept of a body that cannot be read whole: every record but the broken ones.
 
-body -> its records, one by one -> each read alone -> records, and the broken ones with reasons
+body -> its records, one by one -> each read alone -> a request of the readable ones
+                                                '---> the broken ones, with their reasons
 
 Only a body whose outer levels (request, resource, scope, record) cannot be walked is refused.
 """
@@ -46,7 +47,8 @@ _NOWHERE = (0, 0)
 class Salvaged:
     """The records of a body that can be read, in order, and the others."""
 
-    records: list[Record]
+    readable: bytes
+    """A request of them, in protobuf."""
     broken: list[Rejected]
 
 
@@ -57,17 +59,14 @@ def salvaged(body: bytes, signal: Signal, encoding: Encoding) -> Salvaged:
         MalformedBodyError: its records cannot be told from each other, or it has none.
         TooManyRecordsError: there are more than ``MAX_RECORDS`` of them.
     """
-    found = (_from_json if encoding is Encoding.JSON else _from_protobuf)(body, signal)
-    if not found.records and not found.broken:
-        raise MalformedBodyError(signal, encoding, "something that cannot be read, and no records")
-    return found
+    return (_from_json if encoding is Encoding.JSON else _from_protobuf)(body, signal)
 
 
 def _from_protobuf(body: bytes, signal: Signal) -> Salvaged:
     found = places_of(body)
     if found is None:
         raise MalformedBodyError(signal, Encoding.PROTOBUF, "records without an end")
-    _check_count(len(found))
+    _check_count(len(found), signal, Encoding.PROTOBUF)
     pieces = _Pieces(body, signal)
     good, odd, whys = [], [], []
     for place in found.tolist():
@@ -77,9 +76,8 @@ def _from_protobuf(body: bytes, signal: Signal) -> Salvaged:
             whys.append(why)
         else:
             good.append(place)
-    told = pieces.told(odd)
-    records = decode(request.request_of(body, good), signal, Encoding.PROTOBUF)
-    return Salvaged(records, [Rejected(*pair) for pair in zip(told, whys, strict=True)])
+    broken = [Rejected(*pair) for pair in zip(pieces.told(odd), whys, strict=True)]
+    return Salvaged(request.request_of(body, good), broken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +129,14 @@ def _from_json(body: bytes, signal: Signal) -> Salvaged:
     outer, inner, leaf = _LISTS[signal]
     resources = _objects(document, outer, signal)
     scopes = [scope for one in resources for scope in _objects(one, inner, signal)]
-    _check_count(sum(len(_listed(scope, leaf, signal)) for scope in scopes))
+    count = sum(len(_listed(scope, leaf, signal)) for scope in scopes)
+    _check_count(count, signal, Encoding.JSON)
     parts = [_split_resource(one, signal) for one in resources]
-    records = message_of({outer: [part.good for part in parts]}, signal)
+    readable = message_of({outer: [part.good for part in parts]}, signal)
     told = records_of(message_of({outer: [part.odd for part in parts]}, signal), signal)
     whys = [why for part in parts for why in part.whys]
     broken = [Rejected(*pair) for pair in zip(told, whys, strict=True)]
-    return Salvaged(records_of(records, signal), broken)
+    return Salvaged(readable.SerializeToString(), broken)
 
 
 class _Split(NamedTuple):
@@ -212,7 +211,9 @@ def _listed(holder: Json, name: str, signal: Signal) -> list[Any]:
     return found
 
 
-def _check_count(count: int) -> None:
+def _check_count(count: int, signal: Signal, encoding: Encoding) -> None:
+    if not count:
+        raise MalformedBodyError(signal, encoding, "something that cannot be read, and no records")
     if count > MAX_RECORDS:
         raise TooManyRecordsError(count)
 

@@ -35,7 +35,7 @@ from metering.schema import (
     stamped,
 )
 
-_INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0}
+_INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0, "optimize_on_insert": 0}
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ def test_spans_end_in_order_and_just_now(traffic: Traffic) -> None:
     assert all(10**8 <= r.ended_at - r.started_at < 3 * 10**9 for r in records)
 
 
+@pytest.mark.slow
 def test_both_decoders_measure_every_token_of_spans_and_logs(traffic: Traffic) -> None:
     decoder = FastDecoder(seed=1)
     sent = ((Signal.TRACES, traffic.body(100, START_NS)), (Signal.LOGS, next(log_bodies(100))))

@@ -68,6 +68,9 @@ CONTEXTS = {
         "litellm", IDENTIFIED, {}, Signal.LOGS,
         {**NAMED, "trace_id": b"t" * 16, "span_id": b"s" * 8},
     ),
+    "a log record that may be a stream's": Context(
+        "litellm", {**CALL, "event.id": "e"}, {}, Signal.LOGS, NAMED
+    ),
     "a log record without a name": Context("other", IDENTIFIED, {}, Signal.LOGS),
     "a log record without an id": Context("other", CALL, {}, Signal.LOGS, NAMED),
     "an access log": Context(

@@ -31,11 +31,23 @@ def empty(events: EventStore) -> None:
         events._client.command(f"TRUNCATE TABLE {table}")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
+def test_sql_and_python_agree_on_many_more_arrivals(events: EventStore) -> None:
+    agreement = given(sent=batches)(check_agreement)
+    settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))(agreement)(
+        events
+    )
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=batches)
 def test_sql_and_python_agree_on_what_any_arrivals_come_to(
     events: EventStore, sent: list[list[UsageEvent]]
 ) -> None:
+    check_agreement(events, sent)
+
+
+def check_agreement(events: EventStore, sent: list[list[UsageEvent]]) -> None:
     empty(events)
     arrivals: list[Arrival] = []
     for batch in sent:
@@ -50,7 +62,7 @@ def test_sql_and_python_agree_on_what_any_arrivals_come_to(
     assert len(events.conflicts()) == len(conflicts(arrivals))
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=batches)
 def test_hours_summed_together_equal_hours_summed_alone(
     events: EventStore, sent: list[list[UsageEvent]]
