@@ -14,6 +14,16 @@ class State(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"
     RELEASED = "released"
+    LOST = "lost"
+    """Said to run, but no longer heard: time that nobody measured is not charged."""
+
+
+class ResourceKind(StrEnum):
+    """What a resource is."""
+
+    NODE = "node"
+    KV_CACHE = "kv_cache"
+    ENDPOINT = "endpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,9 @@ class Resource:
     region: str
     spec: str
     name: str = ""
+    kind: ResourceKind = ResourceKind.NODE
+    heartbeat_seconds: int = 0
+    """How long it may be silent before it counts as lost; 0 where it has no heartbeat."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
