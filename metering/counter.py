@@ -42,7 +42,7 @@ def increase(samples: Iterable[Sample], since_ns: int | None = None) -> int | Fr
     if since_ns is not None and first.started_ns >= max(since_ns, 1):
         total += Fraction(first.value)
     for before, after in pairwise(ordered):
-        kept = Fraction(0) if _began_anew(before, after) else Fraction(before.value)
+        kept = Fraction(0) if began_anew(before, after) else Fraction(before.value)
         total += Fraction(after.value) - kept
     return total.numerator if total.denominator == 1 else total
 
@@ -60,16 +60,17 @@ def bucket_increase(readings: Sequence[Reading], since_ns: int | None = None) ->
     if since_ns is not None and first.started_ns >= max(since_ns, 1):
         total = total.plus(counted)
     for (before, old), (after, new) in pairwise(told):
-        anew = _began_anew(_sample(before), _sample(after))
+        anew = began_anew(_sample(before), _sample(after))
         grown = None if anew else new.minus(old)
         total = total.plus(new if grown is None else grown)
     return total
 
 
-def _sample(reading: Reading) -> Sample:
-    return Sample(reading.at_ns, reading.value, reading.started_ns)
-
-
-def _began_anew(before: Sample, after: Sample) -> bool:
+def began_anew(before: Sample, after: Sample) -> bool:
+    """Whether a counter started over between two samples: a later start, or a drop, tells it."""
     told = before.started_ns and after.started_ns
     return after.value < before.value or bool(told and after.started_ns > before.started_ns)
+
+
+def _sample(reading: Reading) -> Sample:
+    return Sample(reading.at_ns, reading.value, reading.started_ns)
