@@ -1,0 +1,16 @@
+"""A ledger on PostgreSQL alone, for what SQLite cannot do: two transactions at once."""
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import fresh_database
+from sqlalchemy import Engine
+
+from tallystick.database import open_ledger
+
+
+@pytest.fixture
+def postgres_ledger(postgres_url: str) -> Iterator[Engine]:
+    engine = open_ledger(fresh_database(postgres_url))
+    yield engine
+    engine.dispose()
