@@ -1,0 +1,1 @@
+"""What someone decided about stored events: to void, amend or take another. Nothing is deleted."""

@@ -1,0 +1,153 @@
+"""Which events each correction is about, beside the events: found once, when it is made.
+
+What arrives later under an identity that is marked is corrected too; other later events are not.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from metering.corrections.correction import Correction, Corrections, Target
+from metering.event_sql import IS_OF_REQUEST
+from metering.scale.layout import Layout, Table, ddl
+
+CORRECTED = Table(
+    name="corrected",
+    columns=(
+        "correction String CODEC(ZSTD(1))",
+        "event_id String CODEC(NONE)",
+        "event_key UInt64 CODEC(NONE)",
+        "hour DateTime('UTC') CODEC(ZSTD(1))",
+    ),
+    order_by="(correction, event_id, hour)",
+    shard_by="event_key",
+    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
+)
+
+FILTERS = (
+    "tenant", "project", "api_key", "end_user", "cluster", "database", "gateway", "route", "pool",
+    "spill_reason", "residency", "resource", "instance", "region", "network", "call_path",
+    "caller", "provider", "requested_model", "model", "operation", "outcome", "quality", "role",
+    "dialect", "caveat", "producer",
+)  # fmt: skip
+"""What a correction may ask of the events that it is about."""
+
+_MARK = """
+INSERT INTO corrected (correction, event_id, event_key, hour)
+SELECT DISTINCT {correction:String}, event_id, event_key, toStartOfHour(ended_at) FROM events
+WHERE stored_at < fromUnixTimestamp64Nano({before:Int64}, 'UTC')
+"""
+_WITHIN = """
+    AND ended_at >= toDateTime64({start:Int64}, 9, 'UTC')
+    AND ended_at < toDateTime64({end:Int64}, 9, 'UTC')
+"""
+_OF = "correction IN {ids:Array(String)}"
+_IN_SPAN = "hour >= toDateTime({start:Int64}, 'UTC') AND hour < toDateTime({end:Int64}, 'UTC')"
+
+Rows = Callable[[str, dict[str, Any]], Sequence[Sequence[Any]]]
+
+
+class Corrected:
+    """Marks of corrections on events. Its owner maps errors of the engine."""
+
+    def __init__(self, rows: Rows, command: Callable[..., None], layout: Layout) -> None:
+        """Open the table; ``rows`` queries the engine and ``command`` changes something."""
+        self._rows = rows
+        self._command = command
+        self._layout = layout
+        for statement in ddl(CORRECTED, layout):
+            command(statement)
+
+    def mark(self, correction: str, target: Target, before: int) -> int:
+        """Mark the events stored before a stamp that a correction is about; return their number.
+
+        A mark without its correction in the ledger has no effect.
+
+        Raises:
+            UnknownFilterError: events cannot be asked for this.
+        """
+        query, asked = _asked(target)
+        self._command(query, {**asked, "correction": correction, "before": before})
+        told = {"ids": [correction]}
+        return int(
+            self._rows(f"SELECT uniqExact(event_id) FROM corrected WHERE {_OF}", told)[0][0]  # noqa: S608
+        )
+
+    def unmark(self, correction: str) -> None:
+        """Forget the marks of a correction that was only tried."""
+        local = self._layout.local(CORRECTED.name) + self._layout.on_cluster
+        self._command(
+            f"ALTER TABLE {local} DELETE WHERE correction = {{correction:String}} "
+            "SETTINGS mutations_sync = 1",
+            {"correction": correction},
+        )
+
+    def hours(self, correction: str) -> set[Any]:
+        """Return the hours of the events that a correction is about."""
+        query = f"SELECT DISTINCT hour FROM corrected WHERE {_OF}"  # noqa: S608
+        return {row[0] for row in self._rows(query, {"ids": [correction]})}
+
+    def within(self, corrections: Sequence[Correction], span: dict[str, Any]) -> list[Correction]:
+        """Return the corrections that are about events of some hours, in order."""
+        if not corrections:
+            return []
+        query = f"SELECT DISTINCT correction FROM corrected WHERE {_OF} AND {_IN_SPAN}"  # noqa: S608
+        found = {row[0] for row in self._rows(query, {**span, "ids": _ids(corrections)})}
+        return [c for c in corrections if c.id in found]
+
+    def keys(self, corrections: Sequence[Correction], span: dict[str, Any]) -> set[int]:
+        """Return the keys of the events of some hours that corrections are about."""
+        if not corrections:
+            return set()
+        query = f"SELECT DISTINCT event_key FROM corrected WHERE {_OF} AND {_IN_SPAN}"  # noqa: S608
+        return {row[0] for row in self._rows(query, {**span, "ids": _ids(corrections)})}
+
+    def about(self, corrections: Sequence[Correction], keys: str) -> Corrections:
+        """Return what to heed of the events under a table of keys."""
+        if not corrections:
+            return {}
+        query = (
+            f"SELECT DISTINCT hex(event_id), correction FROM corrected "  # noqa: S608
+            f"WHERE {_OF} AND event_key IN (SELECT key FROM {keys})"
+        )
+        marks = {(row[0], row[1]) for row in self._rows(query, {"ids": _ids(corrections)})}
+        marked = {event_id for event_id, _ in marks}
+        found: dict[bytes, list[Correction]] = defaultdict(list)
+        for event_id in marked:
+            found[bytes.fromhex(event_id)] = [c for c in corrections if (event_id, c.id) in marks]
+        return found
+
+
+def _asked(target: Target) -> tuple[str, dict[str, Any]]:
+    """Return the statement that marks what a target is about, and its parameters."""
+    query, asked = _MARK, dict[str, Any]()
+    if target.period:
+        query += _WITHIN
+        asked |= {
+            "start": int(target.period.start.timestamp()),
+            "end": int(target.period.end.timestamp()),
+        }
+    if target.requests:
+        either = " OR ".join(
+            f"({IS_OF_REQUEST.replace('text:', f'r{number}:')})"
+            for number in range(len(target.requests))
+        )
+        query += f" AND ({either})"
+        asked |= {f"r{number}": request for number, request in enumerate(target.requests)}
+    for number, (name, value) in enumerate(target.where):
+        if name not in FILTERS:
+            raise UnknownFilterError(name)
+        query += f" AND {name} = {{w{number}:String}}"
+        asked[f"w{number}"] = value
+    return query, asked
+
+
+def _ids(corrections: Sequence[Correction]) -> list[str]:
+    return [c.id for c in corrections]
+
+
+class UnknownFilterError(ValueError):
+    """Events cannot be asked for this."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"events are chosen by some of {', '.join(FILTERS)}, found {name!r}")
