@@ -128,7 +128,7 @@ def test_gaps_and_explanations_are_commands_too(shared_service: Service) -> None
     assert (gap["producer"], gap["first_missing"], gap["last_missing"]) == ("gw-1", 1, 2)
     assert "it bills its call" in command(shared_service, "explain", "request", "numbered")
     assert "records are set aside" in command(shared_service, "quarantine")
-    assert command(shared_service, "quarantine", "--format", "csv").startswith("reason,service")
+    assert command(shared_service, "quarantine", "--format", "csv").startswith("key,reason,service")
     assert "must be a response id" in command(shared_service, "explain", "request", "nobody")
 
 

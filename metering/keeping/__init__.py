@@ -1,0 +1,1 @@
+"""How long events are kept, how much room they need, and what damage looks like."""

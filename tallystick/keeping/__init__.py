@@ -1,0 +1,1 @@
+"""Keeping both stores: room on their disks, backup, restore."""

@@ -1,0 +1,52 @@
+"""PostgreSQL crashes and comes back under load: receiving needs no ledger, refreshing recovers."""
+
+import json
+import time
+from pathlib import Path
+
+import httpx2
+from builders import chat_span, traces
+from conftest import start_service, stop_service
+from postgres import postgres_server
+
+HEADERS = {"Content-Type": "application/x-protobuf"}
+SPANS = 10
+
+
+def send(address: str, body: int) -> int:
+    spans = [chat_span(n) for n in range(body * SPANS + 1, (body + 1) * SPANS + 1)]
+    content = traces(spans).SerializeToString()
+    answer = httpx2.post(f"{address}/v1/traces", content=content, headers=HEADERS, timeout=30)
+    return answer.status_code
+
+
+def test_receiving_goes_on_while_postgresql_is_away_and_usage_catches_up(tmp_path: Path) -> None:
+    with postgres_server(tmp_path) as server:
+        service = start_service(
+            tmp_path / "data", TALLYSTICK_LEDGER_URL=server.url, TALLYSTICK_REFRESH_SECONDS="1"
+        )
+        statuses = [send(service.address, body) for body in range(5)]
+        server.stop()
+        statuses += [send(service.address, body) for body in range(5, 15)]
+        asked = httpx2.get(f"{service.address}/v1/usage", timeout=60)
+        health = httpx2.get(f"{service.address}/healthz", timeout=60)
+        server.start()
+        statuses += [send(service.address, body) for body in range(15, 20)]
+        usage = httpx2.get(f"{service.address}/v1/usage", timeout=60)
+        give_up = time.monotonic() + 30
+        while (well := httpx2.get(f"{service.address}/healthz", timeout=60).json())["wrong"]:
+            assert time.monotonic() < give_up, well
+            time.sleep(0.1)
+        stop_service(service)
+        log = [json.loads(line) for line in service.log.read_text().splitlines()]
+
+    assert set(statuses) == {200}
+    assert (asked.status_code, asked.headers["Retry-After"]) == (503, "1")
+    assert (health.status_code, health.json()["status"]) == (200, "degraded")
+    assert health.json()["wrong"] == [
+        "usage must be brought up to date, found the last run failed (OperationalError)"
+    ]
+    assert usage.json()["totals"]["requests"] == 20 * SPANS
+    assert len([line for line in log if line["event"] == "refresh_failed"]) == 1
+    assert len([line for line in log if line["event"] == "refreshing_again"]) == 1
+    assert "receive_failed" not in {line["event"] for line in log}
