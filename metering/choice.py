@@ -39,6 +39,7 @@ class Why(StrEnum):
     TREE = "the record of another call above or below it in its trace tells the same"
     CALL = "another record of its call goes first: known counts, then the lower rank"
     WINDOW = "another client's record tells of the same time, model and tokens"
+    VOID = "a correction took it out, as if it had never been sent"
     CONFLICT = "another record came first under the same identity, with other content"
 
 

@@ -24,6 +24,13 @@ class Quality(StrEnum):
     MEASURED = "measured"
     ESTIMATED = "estimated"
     UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    """Somebody decided: by a correction, with a reason. It bills as a measured one does."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether a count may be charged as it is."""
+        return self in {Quality.MEASURED, Quality.ACCEPTED}
 
 
 class Outcome(StrEnum):
@@ -115,7 +122,7 @@ class Qualities:
         'measured'
         """
         totals = {self.fresh, self.output}
-        for worst in (Quality.UNKNOWN, Quality.ESTIMATED):
+        for worst in (Quality.UNKNOWN, Quality.ESTIMATED, Quality.ACCEPTED):
             if worst in totals:
                 return worst
         return Quality.MEASURED

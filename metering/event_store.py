@@ -4,9 +4,7 @@ Durable when ``record`` returns: both inserts are fsynced before it does.
 """
 
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,16 +16,21 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from metering import event_sql as sql
-from metering.event import Role, UsageEvent
+from metering.arrival import Conflict
+from metering.corrections.corrected_store import Corrected
+from metering.corrections.correction import Correction
+from metering.event import UsageEvent
 from metering.explain import Explained, UnknownRequestError, explained
 from metering.hashing import key_of
-from metering.period import HOUR
-from metering.rollup import Arrival, Conflict, RawKey, Sums, added, fold
+from metering.hour_store import HourStore
+from metering.keeping.parts_store import obstacle
+from metering.rollup import RawKey, Sums
+from metering.scale.layout import ALONE, Deployment, bytes_on_disk, client_settings, ddl
+from metering.scale.settling import Stamps
 from metering.schema import (
-    CREATE_EVENTS,
     CREATE_NO_KEYS,
-    CREATE_SIGHTINGS,
-    NO_KEYS,
+    EVENTS,
+    SIGHTINGS,
     Batch,
     batch_of,
     joined,
@@ -35,6 +38,10 @@ from metering.schema import (
     stamped,
 )
 
+_NOW = "SELECT toUnixTimestamp64Nano(now64(9))"
+_FOR_EVER = 2**62
+_DOUBLED_AT_ONCE = 250_000
+"""Calls that are told more than once, chosen from in one go: their records are sorted in memory."""
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0, "optimize_on_insert": 0}
 
 
@@ -49,24 +56,49 @@ class Gap:
     """When the last record before them ended; 0 where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far a source has come. Times are nanoseconds since 1970 UTC."""
+
+    service: str
+    producer: str
+    records: int
+    last_ended_at: int
+    last_stored_at: int
+    last_sequence: int
+    """0 where it numbers none."""
+    slowest_ns: int
+    """The longest that a record took from its end until it was stored."""
+
+
 class EventStore:
     """Arrivals in, sums of hours out. Safe to use from several threads."""
 
-    def __init__(self, client: Any, now_ns: Callable[[], int], floor: int = 0) -> None:
+    def __init__(
+        self, client: Any, now_ns: Callable[[], int], floor: int = 0, deployment: Deployment = ALONE
+    ) -> None:
         """Open the tables; ``now_ns`` gives nanoseconds since 1970 UTC for arrival stamps.
 
         ``floor`` is the last cutoff that was ever acted on: no later stamp may be below it, even
-        where the clock stepped back while the service was down.
+        where the clock stepped back while the service was down. Where others write too, stamps
+        settle instead: see metering.scale.settling.
         """
         self._client = client
-        self._now_ns = now_ns
+        self._layout, settle_ns = deployment.layout, deployment.settle_ns
+        self._is_shared = settle_ns > 0
         self._lock = threading.Lock()
-        for statement in (CREATE_EVENTS, CREATE_SIGHTINGS, CREATE_NO_KEYS):
+        tables = (*ddl(EVENTS, self._layout), *ddl(SIGHTINGS, self._layout), CREATE_NO_KEYS)
+        for statement in tables:
             self._client.command(statement)
-        self._last_stamp = max(self._newest_stamp(), floor)
+        first = floor if self._is_shared else max(self._newest_stamp(), floor)
+        self._stamps = Stamps(now_ns, self._store_now, first, settle_ns)
+        self._corrected = Corrected(self.rows, self.command, self._layout)
+        self._hours = HourStore(self, self._layout)
 
     @classmethod
-    def open(cls, url: str, now_ns: Callable[[], int], floor: int = 0) -> Self:
+    def open(
+        cls, url: str, now_ns: Callable[[], int], floor: int = 0, deployment: Deployment = ALONE
+    ) -> Self:
         """Open ``chdb:///directory`` (in this process) or ``clickhouse://host:port/database``.
 
         Raises:
@@ -75,14 +107,20 @@ class EventStore:
         """
         parts = urlsplit(url)
         if parts.scheme == "chdb" and not parts.netloc:
-            return cls(_open_chdb(Path(parts.path)), now_ns, floor)
+            return cls(_open_chdb(Path(parts.path)), now_ns, floor, deployment)
         if parts.scheme in {"clickhouse", "clickhouses"}:
-            return cls(_open_server(url), now_ns, floor)
+            client = _open_server(url, client_settings(deployment))
+            return cls(client, now_ns, floor, deployment)
         raise EventsUrlError(url)
 
     def close(self) -> None:
         """Close the engine; the directory may then be opened again."""
         self._client.close()
+
+    @property
+    def corrected(self) -> Corrected:
+        """Which events corrections are about."""
+        return self._corrected
 
     @property
     def client(self) -> Any:
@@ -102,49 +140,45 @@ class EventStore:
 
         Raises:
             StoreUnavailableError: nothing may be acknowledged.
+            LateWriteError: it took so long that usage may have been summed without it.
         """
         batch = joined(batches)
         if not len(batch):
             return 0
         with self._lock:
-            stamp = max(self._now_ns(), self._last_stamp + 1)
-            self._last_stamp = stamp + len(batch) - 1
-            try:
-                self._client.insert_arrow("sightings", sightings(batch), settings=_INSERT)
-                self._client.insert_arrow("events", stamped(batch, stamp), settings=_INSERT)
-            except (ClickHouseError, OSError, RuntimeError) as error:
-                raise StoreUnavailableError(str(error)) from error
+            stamp = self._stamps.take(len(batch))
+            self.insert("sightings", sightings(batch))
+            self.insert("events", stamped(batch, stamp))
+            self._stamps.check_visible(stamp)
         return len(batch)
 
+    @property
+    def stamps(self) -> Stamps:
+        """What arrivals are stamped with, and how our clock stands to the store's."""
+        return self._stamps
+
     def cutoff(self) -> int:
-        """Return a stamp that every stored arrival is below and every later one is not."""
+        """Return a stamp that every stored arrival is below and every later one is not.
+
+        Where others write too, it trails: what came within the settling time is counted later.
+        """
         with self._lock:
-            self._last_stamp = max(self._now_ns(), self._last_stamp + 1)
-            return self._last_stamp
+            return self._stamps.cutoff()
 
     def hours_touched(self, since: int, before: int) -> set[datetime]:
         """Return the hours whose sums may differ because of arrivals in ``[since, before)``."""
-        bounds = {"since": since, "before": before}
-        touched = {r[0] for r in self._rows(sql.TOUCHED, bounds)}
-        related = {r[0] for r in self._rows(sql.TOUCHED_RELATED, bounds)}
-        return {_aware(hour) for hour in touched | related}
+        return self._hours.touched(since, before)
 
-    def sums(self, hours: Sequence[datetime], before: int) -> dict[RawKey, Sums]:
-        """Return the sums of whole hours, each call once, from arrivals stored before a stamp."""
-        if not hours:
-            return {}
-        span = _span(hours, before)
-        wanted = set(hours)
-        with self._key_table(self._contested(span)) as contested:
-            told_in_many = fold(self._arrivals(contested, before))
-            query = sql.with_keys(sql.SUMS, contested.name)
-            rows = self._rows(query, {**span, "role": Role.BILL.value})
-        simple = dict(sql.sums_of(row) for row in rows)
-        return {
-            key: sums for key, sums in added([simple, told_in_many]).items() if key.hour in wanted
-        }
+    def sums(
+        self, hours: Sequence[datetime], before: int, corrections: Sequence[Correction] = ()
+    ) -> dict[RawKey, Sums]:
+        """Return the sums of whole hours, each call once, from arrivals stored before a stamp.
 
-    def explained(self, request: str) -> list[Explained]:
+        ``corrections`` are those to heed, the oldest first; their events must have been marked.
+        """
+        return self._hours.sums(hours, before, corrections)
+
+    def explained(self, request: str, corrections: Sequence[Correction] = ()) -> list[Explained]:
         """Return every record that tells of a request, with what became of each.
 
         ``request`` is a response, request, trace, span or event id (the last three in hex).
@@ -152,110 +186,86 @@ class EventStore:
         Raises:
             UnknownRequestError: no stored record has this id.
         """
-        found = self._rows(sql.FOUND, {"text": request})
+        found = self.rows(sql.FOUND, {"text": request})
         if not found:
             raise UnknownRequestError(request)
-        before = self.cutoff()
-        hours = {row[2] for row in found}
-        told = {"start": min(hours), "end": max(hours) + 3600, "before": before}
-        alike = self._keys(sql.ALIKE, {**told, "role": Role.BILL.value})
-        with self._key_table({row[1] for row in found} | alike) as keys:
-            arrivals = self._arrivals(keys, before)
-        return explained(arrivals, {bytes.fromhex(row[0]) for row in found})
+        before = _FOR_EVER if self._is_shared else self.cutoff()
+        hours = [datetime.fromtimestamp(row[2], UTC) for row in found]
+        keys = {row[1] for row in found}
+        arrivals, corrected = self._hours.told(keys, hours, before, corrections)
+        return explained(arrivals, {bytes.fromhex(row[0]) for row in found}, corrected)
 
     def conflicts(self, limit: int = 1000) -> list[Conflict]:
         """Return arrivals that claim a known identity with other content, oldest first."""
-        rows = self._rows(sql.CONFLICTS, {"limit": limit})
+        rows = self.rows(sql.CONFLICTS, {"limit": limit})
         return [Conflict(bytes.fromhex(event_id), first, later) for event_id, first, later in rows]
+
+    def watermarks(self, since: int) -> list[Watermark]:
+        """Return how far each source has come that sent anything since a stamp."""
+        return [Watermark(*row) for row in self.rows(sql.WATERMARKS, {"since": since})]
 
     def gaps(self, limit: int = 1000) -> list[Gap]:
         """Return the runs of numbers that producers gave and nobody received."""
-        return [Gap(*row) for row in self._rows(sql.GAPS, {"limit": limit})]
+        return [Gap(*row) for row in self.rows(sql.GAPS, {"limit": limit})]
 
     def arrivals(self) -> int:
         """Return how many rows are stored, resends that are not merged away yet included."""
-        return int(self._rows("SELECT count() FROM events", {})[0][0])
+        return int(self.rows("SELECT count() FROM events", {})[0][0])
 
     def bytes_on_disk(self) -> int:
         """Return what the tables take on disk, compressed."""
-        return int(self._rows(sql.BYTES_ON_DISK, {})[0][0])
+        query = bytes_on_disk((EVENTS.name, SIGHTINGS.name), self._layout)
+        return int(self.rows(query, {})[0][0])
 
     def count(self) -> int:
         """Return how many identities are stored."""
-        return int(self._rows("SELECT uniqExact(event_id) FROM events", {})[0][0])
+        return int(self.rows("SELECT uniqExact(event_id) FROM events", {})[0][0])
 
     def has(self, event_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of these identities are stored."""
-        rows = self._rows(sql.HAS, {"keys": sorted({key_of(i) for i in event_ids})})
+        rows = self.rows(sql.HAS, {"keys": sorted({key_of(i) for i in event_ids})})
         return {bytes.fromhex(r[0]) for r in rows} & set(event_ids)
 
-    @contextmanager
-    def _key_table(self, keys: set[int]) -> Iterator["_Keys"]:
-        """Hold keys in a table of their own while a query needs them: they may be many."""
-        if not keys:
-            yield _Keys(NO_KEYS, set())
-            return
-        table = _Keys(f"keys_{uuid.uuid4().hex}", keys)
-        self._command(f"CREATE TABLE {table.name} (key UInt64) ENGINE = Memory")
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Insert rows into a table.
+
+        Raises:
+            StoreUnavailableError: nothing may be acknowledged.
+        """
         try:
-            self._insert_keys(table.name, keys)
-            yield table
-        finally:
-            self._command(f"DROP TABLE {table.name}")
-
-    def _arrivals(self, contested: "_Keys", before: int) -> list[Arrival]:
-        """Read the arrivals under contested keys, and under the keys that those lead to."""
-        if not contested.keys:
-            return []
-        bounds = {"before": before}
-        while True:
-            linked = self._keys(sql.with_keys(sql.LINKED, contested.name), bounds)
-            grown = linked - contested.keys
-            if not grown:
-                break
-            contested.keys.update(grown)
-            self._insert_keys(contested.name, grown)
-        rows = self._rows(sql.with_keys(sql.ARRIVALS, contested.name), bounds)
-        return [sql.arrival_of(row) for row in rows]
-
-    def _contested(self, span: dict[str, Any]) -> set[int]:
-        """Return the keys of calls that more than one record may tell, across hours or ids."""
-        told = {**span, "role": Role.BILL.value}
-        queries = (sql.CONTESTED, sql.CALLED, sql.CALLING, sql.ALIKE)
-        return {key for query in queries for key in self._keys(query, told)}
-
-    def _keys(self, query: str, parameters: dict[str, Any]) -> set[int]:
-        return {key for row in self._rows(query, parameters) for key in row if key}
-
-    def _insert_keys(self, table: str, keys: set[int]) -> None:
-        if keys:
-            column = pa.array(sorted(keys), pa.uint64())
-            self._client.insert_arrow(table, pa.table([column], names=["key"]))
-
-    def _command(self, statement: str) -> None:
-        try:
-            self._client.command(statement)
+            self._client.insert_arrow(table, rows, settings=_INSERT)
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreUnavailableError(str(error)) from error
 
-    def _rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+    def command(self, statement: str, parameters: dict[str, Any] | None = None) -> None:
+        """Change something in the engine.
+
+        Raises:
+            StoreUnavailableError: it may not have happened.
+        """
+        try:
+            self._client.command(statement, parameters=parameters)
+        except (ClickHouseError, OSError, RuntimeError) as error:
+            raise StoreUnavailableError(str(error)) from error
+
+    def rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Query the engine.
+
+        Raises:
+            StoreUnavailableError: there is no answer.
+        """
         try:
             found = self._client.query(query, parameters=parameters, query_tz="UTC")
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreUnavailableError(str(error)) from error
         return found.result_rows  # type: ignore[no-any-return]
 
+    def _store_now(self) -> int:
+        return int(self.rows(_NOW, {})[0][0])
+
     def _newest_stamp(self) -> int:
-        newest = self._rows("SELECT max(toUnixTimestamp64Nano(stored_at)) FROM events", {})
+        newest = self.rows("SELECT max(toUnixTimestamp64Nano(stored_at)) FROM events", {})
         return int(newest[0][0])
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """A table of keys, and what is in it."""
-
-    name: str
-    keys: set[int]
 
 
 def _open_chdb(directory: Path) -> Any:
@@ -263,26 +273,18 @@ def _open_chdb(directory: Path) -> Any:
     try:
         return clickhouse_connect.get_client(interface="chdb", path=str(directory))
     except (ClickHouseError, OSError, RuntimeError) as error:
-        raise StoreLockedError(directory, str(error)) from error
+        found = str(error)
+        raise obstacle(directory, found) or StoreLockedError(directory, found) from error
 
 
-def _open_server(url: str) -> Any:
+def _open_server(url: str, settings: dict[str, int | str]) -> Any:
+    dsn = url.replace("clickhouse", "http", 1)
     try:
-        return clickhouse_connect.get_client(dsn=url.replace("clickhouse", "http", 1))
+        return clickhouse_connect.get_client(
+            dsn=dsn, settings=settings, autogenerate_session_id=False
+        )
     except (ClickHouseError, OSError, RuntimeError) as error:
         raise StoreUnavailableError(str(error)) from error
-
-
-def _span(hours: Sequence[datetime], before: int) -> dict[str, Any]:
-    return {
-        "start": int(min(hours).timestamp()),
-        "end": int((max(hours) + HOUR).timestamp()),
-        "before": before,
-    }
-
-
-def _aware(hour: datetime) -> datetime:
-    return hour if hour.tzinfo else hour.replace(tzinfo=UTC)
 
 
 class StoreUnavailableError(RuntimeError):

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metering.arrival import Arrival, first_arrivals
 from metering.choice import Verdict, Why, verdicts
+from metering.corrections.correction import NONE, Corrections, effective
 from metering.event import UsageEvent
 from metering.period import iso_of
-from metering.rollup import Arrival, first_arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,9 @@ class Explained:
     stored_at: int
 
 
-def explained(arrivals: Iterable[Arrival], asked: set[bytes]) -> list[Explained]:
+def explained(
+    arrivals: Iterable[Arrival], asked: set[bytes], corrections: Corrections = NONE
+) -> list[Explained]:
     """Return the records that have to do with those asked for, the ones that bill first.
 
     ``arrivals`` are all records that may tell of the same calls; ``asked`` are identities.
@@ -26,7 +29,10 @@ def explained(arrivals: Iterable[Arrival], asked: set[bytes]) -> list[Explained]
     listed = list(arrivals)
     firsts = first_arrivals(listed)
     stored = {a.event.event_id: a.stored_at for a in firsts}
-    found = verdicts(a.event for a in firsts)
+    kept = effective(listed, corrections)
+    left = {event.event_id for event in kept}
+    voids = [Verdict(a.event, Why.VOID) for a in firsts if a.event.event_id not in left]
+    found = [*verdicts(kept), *voids]
     wanted = [v for v in found if v.event.event_id in asked]
     told = [Explained(v, stored[v.event.event_id]) for v in found if _concerns(v, wanted)]
     shown = {one.verdict.event.event_id for one in told}

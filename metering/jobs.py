@@ -1,33 +1,47 @@
 """What the clock starts: close the hours that are due."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
+from metering.corrections.correction import Correction
 from metering.event_store import EventStore
+from metering.keeping.retention import still_kept
+from metering.keeping.retention_store import RetentionStore
+from metering.period import HOUR
 from metering.store import MeterStore
 from metering.usage import UsageKey, bound_usage
 
+Heeded = Callable[[int], Sequence[Correction]]
+"""Returns the corrections that sums of arrivals stored before a stamp heed, the oldest first."""
 
-def tick(events: EventStore, ledger: MeterStore, now: datetime) -> int:
-    """Bring usage up to date with every stored event and binding; return the rows changed.
 
-    Works on the hours that arrivals touched since the last run, a day at a time. Hours that
-    have not ended come out provisional; they are closed again when more arrives. Running it
+def tick(
+    events: EventStore, ledger: MeterStore, now: datetime, heeded: Heeded = lambda _before: ()
+) -> int:
+    """Bring usage up to date with every event, binding and correction; return the rows changed.
+
+    Works on the hours that arrivals touched since the last run, at most a day at a time. Hours
+    that have not ended come out provisional; they are closed again when more arrives. Running it
     twice changes nothing, and a crash half way only leaves the rest to be done.
     """
-    before = events.cutoff()
-    due = events.hours_touched(ledger.last_close().stored_before, before) | ledger.stale_hours()
+    since = ledger.last_close().stored_before
+    before = max(events.cutoff(), since)
+    due = events.hours_touched(since, before) | ledger.stale_hours()
+    due = still_kept(due, RetentionStore(events.client).oldest())
     if not due:
         return 0
     identities = ledger.identities()
     usage: dict[UsageKey, int] = {}
-    for hours in _by_day(due):
-        usage |= bound_usage(events.sums(hours, before), identities)
+    corrections = heeded(before)
+    for hours in _runs(due):
+        usage |= bound_usage(events.sums(hours, before, corrections), identities)
     return ledger.close_hours(sorted(due), usage, before, now)
 
 
-def _by_day(hours: Iterable[datetime]) -> Iterator[list[datetime]]:
-    """Group hours by UTC day, which is how events are partitioned."""
-    for _, day in groupby(sorted(hours), key=lambda hour: hour.date()):
-        yield list(day)
+def _runs(hours: Iterable[datetime]) -> Iterator[list[datetime]]:
+    """Group hours that follow one another on a UTC day, which is how events are partitioned."""
+    for _, numbered in groupby(
+        enumerate(sorted(hours)), key=lambda at: (at[1].date(), at[1] - at[0] * HOUR)
+    ):
+        yield [hour for _, hour in numbered]

@@ -8,6 +8,7 @@ from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 HOUR = timedelta(hours=1)
+_NANO_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,6 +87,18 @@ def iso_of(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
+def nanoseconds_of(text: str) -> int:
+    """Read what ``iso_of`` writes, with all its digits.
+
+    >>> nanoseconds_of("2026-09-21T14:13:20.000000001Z")
+    1790000000000000001
+    """
+    seconds, _, rest = text.removesuffix("Z").partition(".")
+    if not rest.isdecimal() or len(rest) != _NANO_DIGITS:
+        raise InstantTextError(text)
+    return int(parse_instant(f"{seconds}Z").timestamp()) * 1_000_000_000 + int(rest)
+
+
 def hour_of(instant: datetime) -> datetime:
     """Return the start of the UTC hour that holds the instant."""
     return as_utc(instant).replace(minute=0, second=0, microsecond=0)
@@ -106,6 +119,11 @@ def month_of(text: str, zone: str) -> Period:
     except (ValueError, OverflowError):
         raise MonthTextError(text) from None
     return Period(start, end)
+
+
+def month_at(instant: datetime, zone: str) -> Period:
+    """Return the calendar month in a zone that holds the instant."""
+    return month_of(f"{instant.astimezone(zone_of(zone)):%Y-%m}", zone)
 
 
 def day_of(instant: datetime, zone: str) -> Period:

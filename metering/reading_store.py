@@ -14,36 +14,13 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from metering.event_store import StoreUnavailableError
 from metering.histogram import Buckets
 from metering.period import Period
+from metering.scale.layout import PLAIN, Layout, Table, ddl, retained
 from metering.signal import LAST_NS, ORIGIN_FIELDS, Origin, Reading
 
 _LABEL = "LowCardinality(String)"
 _INSTANT = "DateTime64(9, 'UTC') CODEC(DoubleDelta, ZSTD(1))"
 _LABELS = ("signal", *ORIGIN_FIELDS, "labels")
 _KEY = (*_LABELS, "series")
-
-CREATE_READINGS = f"""
-CREATE TABLE IF NOT EXISTS readings (
-    {", ".join(f"{name} {_LABEL}" for name in _LABELS)},
-    series UInt64 CODEC(ZSTD(1)),
-    at {_INSTANT},
-    started {_INSTANT},
-    value Float64 CODEC(Gorilla, ZSTD(1)),
-    has_buckets Bool,
-    bounds Array(Float64) CODEC(ZSTD(1)),
-    counts Array(UInt64) CODEC(ZSTD(1))
-)
-ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMMDD(at)
-ORDER BY ({", ".join(_KEY)}, at)
-TTL toDateTime64(at, 0) + INTERVAL {{days}} DAY DELETE
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
-"""
-"""One row per series and instant; a whole day is dropped at a time."""
-
-_KEEP = """
-ALTER TABLE readings MODIFY TTL toDateTime64(at, 0) + INTERVAL {days} DAY DELETE
-SETTINGS materialize_ttl_after_modify = 0
-"""
 
 _NANOSECONDS = "toUnixTimestamp64Nano"
 _COLUMNS = ", ".join(
@@ -81,14 +58,37 @@ class Where:
 EVERYWHERE = Where({})
 
 
+def readings_table(days: int) -> Table:
+    """Return the table of readings: one row per series and instant, dropped a whole day at once."""
+    return Table(
+        name="readings",
+        columns=(
+            *(f"{name} {_LABEL}" for name in _LABELS),
+            "series UInt64 CODEC(ZSTD(1))",
+            f"at {_INSTANT}",
+            f"started {_INSTANT}",
+            "value Float64 CODEC(Gorilla, ZSTD(1))",
+            "has_buckets Bool",
+            "bounds Array(Float64) CODEC(ZSTD(1))",
+            "counts Array(UInt64) CODEC(ZSTD(1))",
+        ),
+        partition_by="toYYYYMMDD(at)",
+        order_by=f"({', '.join(_KEY)}, at)",
+        shard_by="cityHash64(signal, labels, series)",
+        ttl=f"toDateTime64(at, 0) + INTERVAL {days} DAY DELETE",
+        settings=("fsync_after_insert = 1", "fsync_part_directory = 1", "ttl_only_drop_parts = 1"),
+    )
+
+
 class ReadingStore:
     """Readings in, readings of a signal out. Safe to use from several threads."""
 
-    def __init__(self, client: Any, days: int = 30) -> None:
+    def __init__(self, client: Any, days: int = 30, layout: Layout = PLAIN) -> None:
         """Open the table over an event store's client; readings are kept for ``days``."""
         self._client = client
-        for statement in (CREATE_READINGS, _KEEP):
-            self._client.command(statement.format(days=days))
+        table = readings_table(days)
+        for statement in (*ddl(table, layout), retained(table, layout)):
+            self._client.command(statement)
 
     def record(self, readings: Sequence[Reading]) -> int:
         """Store readings for good and return how many.

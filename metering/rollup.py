@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from metering.arrival import Arrival
 from metering.choice import verdicts
+from metering.corrections.correction import NONE, Corrections, effective
 from metering.event import TOKEN_CLASSES, Outcome, Quality, Tokens, UsageEvent
 from metering.period import hour_of
 
@@ -17,13 +19,6 @@ REQUESTS = "requests"
 """The meter that counts attempts; every other meter is a token class."""
 
 METERS: tuple[str, ...] = (REQUESTS, *TOKEN_CLASSES)
-
-
-class Arrival(NamedTuple):
-    """An event and when it was stored (nanoseconds since 1970 UTC, unique per arrival)."""
-
-    event: UsageEvent
-    stored_at: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,49 +54,16 @@ class Sums(NamedTuple):
         return Sums(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A later arrival that claims a known identity with other content: kept, never counted."""
-
-    event_id: bytes
-    first_stored_at: int
-    stored_at: int
-
-
-def fold(arrivals: Iterable[Arrival]) -> dict[RawKey, Sums]:
-    """Return the sums of every hour and key, each call counted once.
+def fold(arrivals: Iterable[Arrival], corrections: Corrections = NONE) -> dict[RawKey, Sums]:
+    """Return the sums of every hour and key, each call counted once, as corrected.
 
     Order, resends and batch boundaries do not matter: the first arrival of an identity is told
     by its stamp, and the bill record of a call by its content.
     """
     sums: dict[RawKey, Sums] = defaultdict(Sums)
-    for record in bill_records(a.event for a in first_arrivals(arrivals)):
+    for record in bill_records(effective(arrivals, corrections)):
         sums[raw_key(record)] = sums[raw_key(record)].plus(Sums(1, *_counts(record.tokens)))
     return dict(sums)
-
-
-def first_arrivals(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    """Return the first arrival of each identity, in order of arrival."""
-    firsts: dict[bytes, Arrival] = {}
-    for arrival in arrivals:
-        known = firsts.get(arrival.event.event_id)
-        if known is None or arrival.stored_at < known.stored_at:
-            firsts[arrival.event.event_id] = arrival
-    return sorted(firsts.values(), key=lambda a: a.stored_at)
-
-
-def conflicts(arrivals: Iterable[Arrival]) -> list[Conflict]:
-    """Return the later arrivals that differ in content from the first of their identity."""
-    listed = list(arrivals)
-    firsts = {a.event.event_id: a for a in first_arrivals(listed)}
-    found: dict[tuple[bytes, int], Conflict] = {}
-    for arrival in sorted(listed, key=lambda a: a.stored_at):
-        first = firsts[arrival.event.event_id]
-        content = arrival.event.content_hash
-        if content != first.event.content_hash:
-            conflict = Conflict(arrival.event.event_id, first.stored_at, arrival.stored_at)
-            found.setdefault((arrival.event.event_id, content), conflict)
-    return list(found.values())
 
 
 def bill_records(events: Iterable[UsageEvent]) -> list[UsageEvent]:

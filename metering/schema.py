@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from metering.event import RESPONSE_PREFIX, TOKEN_CLASSES, UsageEvent, span_identity
 from metering.hashing import BELOW, key_of
+from metering.scale.layout import Table
 
 _LABEL = "LowCardinality(String)"
 _INSTANT = "DateTime64(9, 'UTC')"
@@ -110,54 +111,64 @@ STORED_AT = "stored_at"
 SCHEMA = pa.schema([(c.name, c.arrow_type) for c in COLUMNS])
 """What a batch looks like before it is stamped."""
 
-_SPAN_ID = "length(event_id) = 24"
+_DURABLE = ("fsync_after_insert = 1", "fsync_part_directory = 1", "merge_selector_base = 16")
 _KEY = "bitShiftRight(xxHash64({}), 16)"
-
-CREATE_EVENTS = f"""
-CREATE TABLE IF NOT EXISTS events (
-    {", ".join(c.ddl for c in COLUMNS)},
-    other Map(LowCardinality(String), Int64) DEFAULT map(),
-    other_quality Map(LowCardinality(String), LowCardinality(String)) DEFAULT map(),
-    {STORED_AT} {_INSTANT} CODEC(Delta, ZSTD(1)),
-    earliest UInt64 MATERIALIZED toUInt64(9223372036854775807 - toUnixTimestamp64Nano(stored_at))
-        CODEC(Delta, ZSTD(1)),
-    trace_id String ALIAS if({_SPAN_ID}, substring(event_id, 1, 16), own_trace_id),
-    span_id String ALIAS if({_SPAN_ID}, substring(event_id, 17), own_span_id),
-    call_id String ALIAS multiIf(
-        response_id != '', concat('{RESPONSE_PREFIX.decode()}', response_id),
-        trace_id != '' AND span_id != '', concat(trace_id, span_id),
-        event_id),
-    event_key UInt64 ALIAS {_KEY.format("event_id")},
-    call_key UInt64 ALIAS {_KEY.format("call_id")},
-    link_key UInt64 ALIAS if(parent_span_id = '' OR trace_id = '', 0,
-        {_KEY.format("concat(trace_id, parent_span_id)")}),
-    INDEX by_stored_at stored_at TYPE minmax GRANULARITY 1,
-    INDEX by_ended_at ended_at TYPE minmax GRANULARITY 1
+_EARLIEST = "toUInt64(9223372036854775807 - toUnixTimestamp64Nano(stored_at))"
+_LINK_KEY = (
+    "if(parent_span_id = '' OR trace_id = '', 0, "
+    f"{_KEY.format('concat(trace_id, parent_span_id)')})"
 )
-ENGINE = ReplacingMergeTree(earliest)
-PARTITION BY toYYYYMMDD(ended_at)
-ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760,
-    merge_selector_base = 16
-"""
+_TRACE_ID = "if(length(event_id) = 24, substring(event_id, 1, 16), own_trace_id)"
+_SPAN_ID = "if(length(event_id) = 24, substring(event_id, 17), own_span_id)"
+_CALL_ID = f"""multiIf(
+        response_id != '', concat('{RESPONSE_PREFIX.decode()}', response_id),
+        {{trace_id}} != '' AND {{span_id}} != '', concat({{trace_id}}, {{span_id}}),
+        event_id)"""
+
+EVENTS = Table(
+    name="events",
+    columns=(
+        *(c.ddl for c in COLUMNS),
+        "other Map(LowCardinality(String), Int64) DEFAULT map()",
+        "other_quality Map(LowCardinality(String), LowCardinality(String)) DEFAULT map()",
+        f"{STORED_AT} {_INSTANT} CODEC(Delta, ZSTD(1))",
+        f"earliest UInt64 MATERIALIZED {_EARLIEST} CODEC(Delta, ZSTD(1))",
+        f"trace_id String ALIAS {_TRACE_ID}",
+        f"span_id String ALIAS {_SPAN_ID}",
+        f"call_id String ALIAS {_CALL_ID.format(trace_id='trace_id', span_id='span_id')}",
+        f"event_key UInt64 ALIAS {_KEY.format('event_id')}",
+        f"call_key UInt64 ALIAS {_KEY.format('call_id')}",
+        f"link_key UInt64 ALIAS {_LINK_KEY}",
+        "INDEX by_stored_at stored_at TYPE minmax GRANULARITY 1",
+        "INDEX by_ended_at ended_at TYPE minmax GRANULARITY 1",
+    ),
+    version="earliest",
+    partition_by="toYYYYMMDD(ended_at)",
+    order_by="(tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)",
+    shard_by=f"xxHash64({_CALL_ID.format(trace_id=_TRACE_ID, span_id=_SPAN_ID)})",
+    settings=(*_DURABLE, "min_bytes_for_wide_part = 10485760"),
+)
 """One row per identity *and content*: merging drops resends, the earliest stamp stays, and a
 conflicting row is never merged away. What can be worked out from other columns is not stored.
 ``other`` is for token classes that have no column yet. Parts are merged only when there are many
-of them (``merge_selector_base``): merges took as much of the processor as all else of an insert."""
+of them (``merge_selector_base``): merges took as much of the processor as all else of an insert.
+All records that name one call lie on one shard, and so does whatever is sent again."""
 
-CREATE_SIGHTINGS = """
-CREATE TABLE IF NOT EXISTS sightings (
-    key UInt64 CODEC(Delta, ZSTD(1)),
-    hour DateTime('UTC') CODEC(ZSTD(1))
+SIGHTINGS = Table(
+    name="sightings",
+    columns=(
+        "key UInt64 CODEC(Delta, ZSTD(1))",
+        "hour DateTime('UTC') CODEC(ZSTD(1))",
+        "times UInt64 DEFAULT 1 CODEC(T64, ZSTD(1))",
+    ),
+    order_by="(key, hour)",
+    shard_by="key",
+    summed="times",
+    settings=(*_DURABLE, "index_granularity = 1024"),
 )
-ENGINE = ReplacingMergeTree
-ORDER BY (key, hour)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16
-"""
-"""In which hours an identity, a call, or (under its key's complement) what is below a span was
-seen, so that a call told of in two hours is found without reading all hours. Written before the
-events: a stray sighting only costs a look."""
-
+"""How often, and in which hours, an identity, a call, or (under its key's complement) what is below
+a span was told of: so that whatever is told twice is found without reading all hours. Written
+before the events: a stray sighting only costs a look."""
 
 NO_KEYS = "no_keys"
 CREATE_NO_KEYS = f"CREATE TABLE IF NOT EXISTS {NO_KEYS} (key UInt64) ENGINE = Memory"

@@ -1,7 +1,7 @@
 """The metering half of the ledger: accounts, identities, resources, intervals, usage rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,8 +11,11 @@ from sqlmodel import Session, col, delete, select
 
 from metering.event import Outcome, Quality
 from metering.identity import FOR_EVER, Identity, Kind, check_unambiguous
-from metering.interval import Interval, Resource, State
+from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period
+from metering.resources.interval_store import rebuild
+from metering.resources.tables import DeclaredIntervalRow
+from metering.scale.store import disturb
 from metering.tables import (
     AccountRow,
     CloseRow,
@@ -46,9 +49,17 @@ class Close(NamedTuple):
 class MeterStore:
     """Quantities and time in the ledger. One transaction per call."""
 
-    def __init__(self, engine: Engine | Connection) -> None:
-        """Work on an engine, or inside the transaction of a connection."""
+    def __init__(
+        self,
+        engine: Engine | Connection,
+        may_close: Callable[[Session], None] = lambda _session: None,
+    ) -> None:
+        """Work on an engine, or inside the transaction of a connection.
+
+        ``may_close`` raises where hours may not be closed any more.
+        """
         self._engine = engine
+        self._may_close = may_close
 
     def put_accounts(self, accounts: Iterable[Account]) -> None:
         """Add accounts or rename them.
@@ -98,6 +109,7 @@ class MeterStore:
                 session.merge(row)
             session.flush()
             check_unambiguous(_identity(r) for r in session.exec(select(IdentityRow)).all())
+            disturb(session)
             for hour in {h for valid in touched for h in _hours_with_usage(session, valid)}:
                 session.merge(StaleHourRow(hour=hour))
 
@@ -107,17 +119,23 @@ class MeterStore:
             return [_identity(r) for r in session.exec(select(IdentityRow)).all()]
 
     def put_resources(self, resources: Iterable[Resource]) -> None:
-        """Add resources, or rename them.
+        """Add resources, or change their name or heartbeat.
 
         Raises:
-            ResourceChangeError: its account, region and spec never change.
+            ResourceChangeError: its account, region, spec and kind never change.
         """
         with Session(self._engine) as session, session.begin():
+            exclusive(session)
+            retimed = set()
             for resource in resources:
-                known = session.get(ResourceRow, resource.id)
-                if known and replace(resource, name=known.name) != _resource(known):
-                    raise ResourceChangeError(_resource(known), resource)
+                row = session.get(ResourceRow, resource.id)
+                known = _resource(row) if row else resource
+                if _lasting(known) != _lasting(resource):
+                    raise ResourceChangeError(known, resource)
+                if known.heartbeat_seconds != resource.heartbeat_seconds:
+                    retimed.add(resource.id)
                 session.merge(ResourceRow(**_fields(resource)))
+            rebuild(session, retimed)
 
     def resources(self) -> list[Resource]:
         """Return all resources by id."""
@@ -126,7 +144,9 @@ class MeterStore:
             return [_resource(r) for r in rows]
 
     def put_intervals(self, intervals: Iterable[Interval]) -> None:
-        """Add states of resources; an interval that starts with a known one replaces it.
+        """Declare states of resources; one that starts with a known one replaces it.
+
+        States that were told go before those declared: see metering.resources.state.
 
         Raises:
             OverlappingStatesError: a resource would be in two states at once; nothing changed.
@@ -137,7 +157,7 @@ class MeterStore:
             for interval in intervals:
                 touched.add(interval.resource)
                 session.merge(
-                    IntervalRow(
+                    DeclaredIntervalRow(
                         resource=interval.resource,
                         started_at=interval.period.start,
                         ended_at=interval.period.end,
@@ -146,6 +166,7 @@ class MeterStore:
                 )
             session.flush()
             _check_contiguous(session, touched)
+            rebuild(session, touched)
 
     def intervals(self, resources: Iterable[str]) -> list[Interval]:
         """Return the states of some resources, in order."""
@@ -179,6 +200,7 @@ class MeterStore:
         """
         with Session(self._engine) as session, session.begin():
             exclusive(session)
+            self._may_close(session)
             current = _current_rows(session, hours)
             changed = revised({k: r.quantity for k, r in current.items()}, usage)
             run = CloseRow(
@@ -254,8 +276,8 @@ def _chunks(hours: Sequence[datetime]) -> Iterator[Sequence[datetime]]:
 
 def _check_contiguous(session: Session, resources: Iterable[str]) -> None:
     for resource in sorted(resources):
-        query = select(IntervalRow).where(IntervalRow.resource == resource)
-        rows = session.exec(query.order_by(col(IntervalRow.started_at))).all()
+        query = select(DeclaredIntervalRow).where(DeclaredIntervalRow.resource == resource)
+        rows = session.exec(query.order_by(col(DeclaredIntervalRow.started_at))).all()
         for before, after in pairwise(rows):
             if before.ended_at > after.started_at:
                 raise OverlappingStatesError(resource, _interval(before), _interval(after))
@@ -278,10 +300,17 @@ def _identity(row: IdentityRow) -> Identity:
 
 
 def _resource(row: ResourceRow) -> Resource:
-    return Resource(row.id, row.account, row.region, row.spec, row.name)
+    kind = ResourceKind(row.kind)
+    return Resource(
+        row.id, row.account, row.region, row.spec, row.name, kind, row.heartbeat_seconds
+    )
 
 
-def _interval(row: IntervalRow) -> Interval:
+def _lasting(resource: Resource) -> tuple[str, ...]:
+    return resource.account, resource.region, resource.spec, resource.kind
+
+
+def _interval(row: IntervalRow | DeclaredIntervalRow) -> Interval:
     return Interval(row.resource, Period(row.started_at, row.ended_at), State(row.state))
 
 
@@ -333,7 +362,8 @@ class ResourceChangeError(ValueError):
     def __init__(self, old: Resource, new: Resource) -> None:
         super().__init__(
             f"resource {old.id!r} must stay as declared (account {old.account}, region "
-            f"{old.region}, spec {old.spec}), found {new.account}, {new.region}, {new.spec}"
+            f"{old.region}, spec {old.spec}, {old.kind}), found {new.account}, {new.region}, "
+            f"{new.spec}, {new.kind}"
         )
 
 

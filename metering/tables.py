@@ -63,10 +63,12 @@ class ResourceRow(SQLModel, table=True):
     region: str
     spec: str
     name: str
+    kind: str = "node"
+    heartbeat_seconds: int = 0
 
 
 class IntervalRow(SQLModel, table=True):
-    """A resource was in one state for a period."""
+    """A resource was in one state for a period: what follows from all that was said of it."""
 
     __tablename__ = "interval"
 

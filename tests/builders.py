@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from metering.arrival import Arrival
 from metering.event import (
     Call,
     Outcome,
@@ -23,7 +24,6 @@ from metering.event import (
     source_identity,
 )
 from metering.period import parse_instant
-from metering.rollup import Arrival
 
 _TOKEN_NAMES = {f.name for f in fields(Tokens)}
 _SOURCE_NAMES = {f.name for f in fields(Source)}

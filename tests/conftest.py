@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from builders import arrivals_of
+from clickhouse import events_url
 from postgres import private_postgres
 from sqlalchemy import Engine
 
+from metering.arrival import Arrival
 from metering.event_store import EventStore
-from metering.rollup import Arrival
 from tallystick.database import open_ledger
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def arrivals(request: pytest.FixtureRequest) -> list[Arrival]:
 @pytest.fixture
 def events(tmp_path: Path) -> Iterator[EventStore]:
     """An event store of this test's own. chdb admits one open store per process."""
-    store = EventStore.open(f"chdb://{tmp_path / 'events'}", time.time_ns)
+    store = EventStore.open(events_url(tmp_path / "events"), time.time_ns)
     yield store
     store.close()
 

@@ -19,8 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.normalise import usage_events
 from collector.otlp import Encoding, Signal, decode
+from metering.arrival import Arrival
 from metering.event import Outcome, Quality, Role, UsageEvent
-from metering.rollup import Arrival, RawKey, Sums, bill_records, fold
+from metering.rollup import RawKey, Sums, bill_records, fold
 
 
 def folded(events: list[UsageEvent]) -> dict[RawKey, Sums]:

@@ -7,9 +7,9 @@ from builders import event
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metering.arrival import Arrival
 from metering.choice import WINDOW_NS, Why, verdicts
 from metering.event import UsageEvent
-from metering.rollup import Arrival
 
 
 def told(arrivals: list[Arrival]) -> list[str]:

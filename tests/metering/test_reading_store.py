@@ -94,7 +94,8 @@ def test_how_long_readings_are_kept_may_change(events: EventStore) -> None:
     ReadingStore(events.client, days=30)
     ReadingStore(events.client, days=45)
     found = events.client.query(
-        "SELECT create_table_query FROM system.tables WHERE name='readings'"
+        "SELECT create_table_query FROM system.tables "
+        "WHERE database = currentDatabase() AND name = 'readings'"
     )
 
     assert "toIntervalDay(45)" in found.result_rows[0][0]

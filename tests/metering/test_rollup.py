@@ -5,18 +5,10 @@ from builders import T0, event, usage_events
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metering.arrival import Arrival, conflicts, first_arrivals
 from metering.choice import Why, verdicts
 from metering.event import Outcome, Quality, Role
-from metering.rollup import (
-    Arrival,
-    RawKey,
-    Sums,
-    added,
-    conflicts,
-    first_arrivals,
-    fold,
-    raw_key,
-)
+from metering.rollup import RawKey, Sums, added, fold, raw_key
 
 streams = st.lists(usage_events, max_size=14).map(
     lambda events: [Arrival(e, T0 + i) for i, e in enumerate(events)]

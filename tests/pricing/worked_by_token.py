@@ -8,10 +8,11 @@ from fractions import Fraction
 import pytest
 from builders import T0, event
 
+from metering.arrival import Arrival
 from metering.event import Outcome, UsageEvent
 from metering.identity import FOR_EVER, Identity, Kind
 from metering.period import Period, month_of
-from metering.rollup import REQUESTS, Arrival, fold
+from metering.rollup import REQUESTS, fold
 from metering.usage import Usage, bound_usage
 from pricing.book import Item, MissingPriceError
 from pricing.contract import Contract, TermError, check_contract

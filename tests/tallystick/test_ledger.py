@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import StatementError
 
+from metering.arrival import Arrival
 from metering.event import UsageEvent
 from metering.identity import FOR_EVER, Identity, Kind
 from metering.interval import Interval, Resource, State
 from metering.period import HOUR, Period
-from metering.rollup import Arrival, fold
+from metering.rollup import fold
 from metering.store import Account, MeterStore
 from metering.usage import bound_usage
 from pricing.bill import Bill
