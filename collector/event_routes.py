@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from collector.access_log import ReadLog, read_log
 from collector.cloudevents import MEDIA_TYPES, decode_events, framing_of
 from collector.otlp import Record
-from collector.receive import UNAVAILABLE, Receiver, UnknownContentTypeError, refusal_of
+from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
 from collector.routes import read_body
 
 LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
@@ -38,7 +38,7 @@ def routes(receiver: Receiver) -> APIRouter:
             receiver.allowed(request.headers.get("authorization", ""))
             return await take(request, await read_body(request, receiver.limit))
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
-            return _refused(error)
+            return _refused(*receiver.refused(error))
 
     async def take_events(request: Request, body: bytes) -> Response:
         framing = framing_of(request.headers)
@@ -97,7 +97,6 @@ def _told(log: ReadLog) -> dict[str, Any]:
     }
 
 
-def _refused(error: Exception) -> Response:
-    refusal, sentence = refusal_of(error)
+def _refused(refusal: Refusal, sentence: str) -> Response:
     headers = {"Retry-After": "1"} if refusal is UNAVAILABLE else {}
     return JSONResponse({"error": sentence}, refusal.status, headers)

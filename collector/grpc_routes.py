@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from collector.otlp import Encoding, Signal
-from collector.receive import Receiver, refusal_of
+from collector.receive import Receiver
 
 _SERVICES = {
     Signal.TRACES: "opentelemetry.proto.collector.trace.v1.TraceService",
@@ -47,7 +47,7 @@ def _service(signal: Signal, receiver: Receiver) -> Any:
             receiver.allowed(metadata.get("authorization", ""))
             await receiver.take(body, "", signal, Encoding.PROTOBUF)
         except Exception as error:  # noqa: BLE001 - a request's edge
-            refusal, sentence = refusal_of(error)
+            refusal, sentence = receiver.refused(error)
             await context.abort(_CODES[refusal.code], sentence)
         return b""
 

@@ -31,7 +31,9 @@ from collector.otlp import (
 )
 from collector.otlp_metrics import decode_metrics
 from collector.reading import MAX_TEXT
+from collector.trouble import Trouble
 from metering.event import MAX_INSTANT_NS
+from metering.keeping.space import NoRoomError
 from metering.quarantine import Quarantined
 from metering.schema import Batch
 from metering.signal import Reading
@@ -95,6 +97,7 @@ class Receiver:
         self._decoder = decoder
         self._limits = limits
         self._left_out: Counter[str] = Counter()
+        self._trouble = Trouble()
         self.allowed = allowed
         self._decoding = asyncio.Semaphore(DECODING_AT_ONCE)
 
@@ -107,7 +110,7 @@ class Receiver:
         """Return when every usage event, or reading, of the body is on disk.
 
         Raises:
-            Exception: ``refusal_of`` says how to answer it; nothing was acknowledged.
+            Exception: ``refused`` says how to answer it; nothing was acknowledged.
         """
         if signal is Signal.METRICS and self._sinks.metrics:
             await self._take_metrics(body, compression, encoding, self._sinks.metrics)
@@ -140,8 +143,26 @@ class Receiver:
             aside = [_set_aside(one) for one in found.rejected]
             _log.warning("records_set_aside", count=len(aside), reason=aside[0].reason)
             done.append(self._sinks.quarantine(aside))
+        await self._stored(done)
+
+    async def _stored(self, done: Sequence["Future[int]"]) -> None:
+        """Wait until all is on disk, and say so where it was refused before."""
         for one in done:
             await asyncio.wrap_future(one)
+        if done and (refused := self._trouble.ended()):
+            _log.info("receiving_again", refused=refused)
+
+    def refused(self, error: Exception) -> tuple[Refusal, str]:
+        """Return how to answer an error, as ``refusal_of``; faults of our own are logged.
+
+        Of each kind the first is, until something is stored again: clients resend, and a full disk
+        would fill the log as well.
+        """
+        refusal, sentence = refusal_of(error)
+        kind = type(error).__name__
+        if refusal is UNAVAILABLE and self._trouble.is_new(kind):
+            _log.error("receive_failed", kind=kind, error=str(error))
+        return refusal, sentence
 
     def _bounds(self) -> tuple[int, int]:
         """Return between which instants an event may end: a day ahead is a clock that is wrong."""
@@ -166,7 +187,7 @@ class Receiver:
             is_room = name in self._left_out or len(self._left_out) < MAX_LEFT_OUT
             self._left_out[name if is_room else "(other)"] += count
         if heard.readings:
-            await asyncio.wrap_future(metrics.submit(heard.readings))
+            await self._stored([metrics.submit(heard.readings)])
 
 
 def _set_aside(rejected: Rejected) -> Quarantined:
@@ -185,13 +206,12 @@ def _set_aside(rejected: Rejected) -> Quarantined:
 def refusal_of(error: Exception) -> tuple[Refusal, str]:
     """Return how to answer an error, and the sentence to say.
 
-    Whatever is not the sender's fault is logged and can be sent again: an answer that clients do
-    not retry, as 500 is, would lose the batch.
+    Whatever is not the sender's fault can be sent again: an answer that clients do not retry, as
+    500 is, would lose the batch.
     """
     refusal = next((r for kind, r in REFUSALS if isinstance(error, kind)), UNAVAILABLE)
-    if refusal is not UNAVAILABLE:
+    if refusal is not UNAVAILABLE or isinstance(error, NoRoomError):
         return refusal, str(error)
-    _log.error("receive_failed", kind=type(error).__name__, error=str(error))
     return refusal, "the service must store the request, found a fault of its own: send it again"
 
 

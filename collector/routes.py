@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from collector.inflate import BodyTooLargeError
 from collector.otlp import Encoding, Signal
-from collector.receive import UNAVAILABLE, Receiver, UnknownContentTypeError, refusal_of
+from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
 from collector.rpc_status import status_message
 
 
@@ -27,7 +27,8 @@ def routes(receiver: Receiver) -> APIRouter:
             await receiver.take(body, compression, signal, encoding)
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
             is_protobuf = _media_type(said) == Encoding.PROTOBUF
-            return _refused(error, Encoding.PROTOBUF if is_protobuf else Encoding.JSON)
+            spoken = Encoding.PROTOBUF if is_protobuf else Encoding.JSON
+            return _refused(*receiver.refused(error), spoken)
         return _accepted(encoding)
 
     @router.post("/v1/traces", summary="OTLP traces")
@@ -76,9 +77,8 @@ def _accepted(encoding: Encoding) -> Response:
     return Response(b"{}" if encoding is Encoding.JSON else b"", media_type=encoding.value)
 
 
-def _refused(error: Exception, encoding: Encoding) -> Response:
+def _refused(refusal: Refusal, message: str, encoding: Encoding) -> Response:
     """Answer with a google.rpc.Status in the request's encoding."""
-    refusal, message = refusal_of(error)
     body = (
         json.dumps({"code": refusal.code, "message": message}, ensure_ascii=False).encode()
         if encoding is Encoding.JSON

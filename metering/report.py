@@ -22,9 +22,9 @@ DIMENSIONS: tuple[str, ...] = (
 )
 DEFAULT_BY: tuple[str, ...] = ("account", "pool", "model", "operation")
 
-_INPUT = frozenset({"fresh", "cached", "written_5m", "written_1h"})
-_WRITTEN = frozenset({"written_5m", "written_1h"})
-_OUTPUT = frozenset({"output", "reasoning"})
+INPUT = frozenset({"fresh", "cached", "written_5m", "written_1h"})
+WRITTEN = frozenset({"written_5m", "written_1h"})
+OUTPUT = frozenset({"output", "reasoning"})
 
 
 @dataclass(slots=True)
@@ -50,10 +50,10 @@ class Figures:
             self.requests_failed += quantity * (not key.outcome.is_billable)
             is_unknown = key.outcome.is_billable and key.quality is Quality.UNKNOWN
             self.requests_unknown += quantity * is_unknown
-        self.input_tokens += quantity * (key.meter in _INPUT)
+        self.input_tokens += quantity * (key.meter in INPUT)
         self.cached_tokens += quantity * (key.meter == "cached")
-        self.cache_write_tokens += quantity * (key.meter in _WRITTEN)
-        self.output_tokens += quantity * (key.meter in _OUTPUT)
+        self.cache_write_tokens += quantity * (key.meter in WRITTEN)
+        self.output_tokens += quantity * (key.meter in OUTPUT)
         self.reasoning_tokens += quantity * (key.meter == "reasoning")
 
 

@@ -110,15 +110,20 @@ def canonical_lines(lines: Sequence[Row]) -> str:
     )
 
 
-def _settle(
-    charges: Sequence[Charge], lines: Sequence[Row], book: PriceBook
-) -> tuple[Decimal, Decimal]:
-    """Return payable and rounding: the exact postpaid sum is cut once, never line by line."""
+def payable_of(charges: Sequence[Charge], book: PriceBook) -> Decimal:
+    """Return what is payable for charges: the exact postpaid sum is cut once, not line by line."""
     postpaid = sum((c.billed for c in charges if c.kind not in PREPAID), Fraction(0))
     orders = sum((c.billed for c in charges if c.kind in PREPAID), Fraction(0))
     cut = rounded(postpaid, book.postpaid.places, book.postpaid.mode)
     places = max(book.postpaid.places, book.order.places)
-    payable = rounded(Fraction(cut) + orders, places, Rounding.DOWN)
+    return rounded(Fraction(cut) + orders, places, Rounding.DOWN)
+
+
+def _settle(
+    charges: Sequence[Charge], lines: Sequence[Row], book: PriceBook
+) -> tuple[Decimal, Decimal]:
+    """Return payable, and the rounding that the lines lack of it."""
+    payable = payable_of(charges, book)
     listed = sum((Fraction(line["BilledCost"]) for line in lines), Fraction(0))
     return payable, shown(Fraction(payable) - listed)
 

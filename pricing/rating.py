@@ -11,7 +11,6 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple, assert_never
 
-from metering.event import Quality
 from metering.interval import Interval, running, running_seconds
 from metering.period import HOUR, Period, day_of, hour_of
 from metering.rollup import METERS, REQUESTS
@@ -287,7 +286,7 @@ def _why_blocked(
     if not matching:
         return f"in pool {key.pool!r} must be under a contract, found none in force"
     best = matching[0]
-    if best.is_per_token and key.quality is not Quality.MEASURED:
+    if best.is_per_token and not key.quality.is_settled:
         return f"must have measured token counts, found {key.quality} ones"
     if isinstance(best.scheme, Hourly) and not any(key.hour in ran[c.id] for c in matching):
         return f"on node {best.resource!r} must fall into hours in which it ran, found other hours"

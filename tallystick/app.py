@@ -5,7 +5,6 @@ import base64
 import hmac
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 import structlog
 from fastapi import Depends, FastAPI, Request
@@ -14,6 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.event_routes import routes as event_routes
 from collector.grpc_routes import serve_grpc
@@ -22,14 +22,22 @@ from collector.routes import routes as collector_routes
 from collector.scrape import Plan, Scraper
 from collector.target_routes import routes as target_routes
 from collector.warm import warm
+from metering.corrections.routes import routes as correction_routes
 from metering.quarantine_routes import routes as quarantine_routes
 from metering.reading_routes import routes as reading_routes
+from metering.reconcile.routes import routes as reconcile_routes
+from metering.resources.routes import routes as resource_routes
+from metering.resources.store import UnknownResourceError
 from metering.routes import routes as metering_routes
 from metering.store import UnknownAccountError
 from pricing.routes import routes as pricing_routes
 from tallystick import clock
 from tallystick.home import home_page
 from tallystick.jobs import schedule
+from tallystick.keeping.health import health_of, sentence_of_fault
+from tallystick.keeping.routes import health_routes
+from tallystick.keeping.routes import routes as keeping_routes
+from tallystick.role import OtherRoleError, Role
 from tallystick.setup import Setup, apply_setup
 from tallystick.wiring import Parts
 
@@ -41,6 +49,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NotAllowedError, 401),
     (UnknownAccountError, 404),
+    (UnknownResourceError, 404),
     (LookupError, 422),
     (ValueError, 422),
     (TypeError, 422),
@@ -52,8 +61,6 @@ Life = AbstractAsyncContextManager[None]
 
 _GRACE_SECONDS = 10
 """How long requests under way may take when the service stops."""
-
-_OUR_FAULT = "the service must be able to answer, found a fault of its own: its log says which"
 
 _OURS = ("collector.", "metering.", "pricing.", "tallystick.")
 
@@ -71,7 +78,7 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
         Limits(settings.max_body_bytes, clock.now_ns),
     )
     plan = Plan(settings.targets, settings.scrape_seconds, settings.scrape_max_bytes)
-    scraper = Scraper(plan, parts.words, parts.readings_commit.submit, clock.now_ns)
+    scraper = Scraper(plan, parts.words, parts.take_readings, clock.now_ns)
 
     app = FastAPI(
         title="Tallystick",
@@ -88,9 +95,19 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     app.include_router(
         metering_routes(parts.meter, parts.events, parts.refresh), dependencies=admin
     )
-    app.include_router(quarantine_routes(parts.quarantine, parts.events), dependencies=admin)
+    app.include_router(quarantine_routes(parts.aside), dependencies=admin)
+    app.include_router(
+        correction_routes(parts.desk, parts.payable_changes, parts.refreshing.lock),
+        dependencies=admin,
+    )
+    app.include_router(health_routes(lambda: health_of(parts)))
+    app.include_router(keeping_routes(parts.backups, parts.now), dependencies=admin)
     app.include_router(target_routes(scraper, receiver), dependencies=admin)
     app.include_router(reading_routes(parts.readings, parts.now), dependencies=admin)
+    app.include_router(
+        reconcile_routes(parts.reconciliation, parts.refresh, parts.now), dependencies=admin
+    )
+    app.include_router(resource_routes(parts.resources, parts.now), dependencies=admin)
     app.include_router(pricing_routes(parts.meter, parts.draft, parts.refresh), dependencies=admin)
 
     @app.post("/v1/setup", dependencies=admin, summary="Declare accounts, nodes and contracts")
@@ -99,23 +116,39 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
         with parts.refreshing.lock:  # a refresh under way has read the old bindings
             return apply_setup(declared, parts.engine, parts.prices.book)
 
-    @app.get("/healthz", summary="Whether the service is up")
-    def health() -> dict[str, Any]:
-        """Answer as long as the event store does."""
-        stored, waiting = parts.events.arrivals(), parts.commit.rows_waiting
-        return {"status": "ok", "arrivals_stored": stored, "events_waiting": waiting}
-
     @app.get("/", dependencies=admin, include_in_schema=False)
     def home() -> HTMLResponse:
         """Show what there is to read; made here, so that it works in a closed network."""
         return HTMLResponse(home_page(parts.meter.accounts(), parts.now()))
 
+    _refuse(app, settings.role)
+    return app
+
+
+def _refuse(app: FastAPI, role: Role) -> None:
+    """Answer errors with a sentence, and what another role serves with its name."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _no_route)
     app.add_exception_handler(Exception, _failed)
     for kind, _ in STATUS:
         app.add_exception_handler(kind, _failed)
-    return app
+    if role is not Role.ALL:
+        app.add_middleware(_OnePart, role=role)
+
+
+class _OnePart:
+    """Answers only what the process's role serves."""
+
+    def __init__(self, app: ASGIApp, role: Role) -> None:
+        self._app = app
+        self._role = role
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._role.serves(scope["path"]):
+            said = str(OtherRoleError(self._role, scope["path"]))
+            await JSONResponse({"error": said}, 404)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _life(parts: Parts, listening: Receiver | None, scraper: Scraper) -> Callable[[FastAPI], Life]:
@@ -123,20 +156,22 @@ def _life(parts: Parts, listening: Receiver | None, scraper: Scraper) -> Callabl
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
-        if listening:
+        collects = parts.settings.role.collects
+        if listening and collects:
             await asyncio.to_thread(warm, parts.decoder)
         scheduler = schedule(parts)
-        scraping = asyncio.create_task(scraper.run())
+        scraping = [asyncio.create_task(scraper.run())] if collects else []
         grpc_server = None
         try:
-            if listening and parts.settings.grpc_port:
+            if listening and collects and parts.settings.grpc_port:
                 grpc_server = await serve_grpc(listening, parts.settings.grpc_address)
             yield
         finally:
             if grpc_server:
                 await grpc_server.stop(_GRACE_SECONDS)
-            scraping.cancel()
-            await asyncio.gather(scraping, return_exceptions=True)
+            for task in scraping:
+                task.cancel()
+            await asyncio.gather(*scraping, return_exceptions=True)
             scheduler.shutdown()
             parts.close()
 
@@ -180,7 +215,7 @@ def _failed(_request: Request, error: Exception) -> JSONResponse:
         status = next((code for kind, code in STATUS if isinstance(error, kind)), 503)
     if status == 503:
         _log.error("request_failed", kind=type(error).__name__, error=str(error))
-        return JSONResponse({"error": _OUR_FAULT}, status, {"Retry-After": "1"})
+        return JSONResponse({"error": sentence_of_fault(error)}, status, {"Retry-After": "1"})
     text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
     headers = {"WWW-Authenticate": 'Basic realm="tallystick"'} if status == 401 else {}
     return JSONResponse({"error": text}, status, headers)

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from metering.report import DIMENSIONS
-from tallystick import evidence
+from tallystick import corrections, evidence, reconcile, resources
 from tallystick.client import RefusedError, connect
+from tallystick.keeping import commands as keeping
+from tallystick.role import Role
 from tallystick.settings import Settings
 from tallystick.show import Format, console, show_csv, show_json, show_rows
 
@@ -29,8 +31,14 @@ book_app = typer.Typer(no_args_is_help=True, help="Look after price books.")
 app.add_typer(export_app, name="export")
 app.add_typer(book_app, name="book")
 app.add_typer(evidence.explain_app, name="explain")
-app.command()(evidence.quarantine)
+app.add_typer(reconcile.reconcile_app, name="reconcile")
+app.add_typer(corrections.correct_app, name="correct")
+app.add_typer(resources.resources_app, name="resources")
+app.add_typer(evidence.quarantine_app, name="quarantine")
+app.command()(evidence.watermarks)
 app.command()(evidence.gaps)
+app.command()(keeping.backup)
+app.command()(keeping.restore)
 
 Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
@@ -48,6 +56,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; else 4318.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="For OTLP/gRPC; else 4317.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of the embedded stores.")] = None,
+    role: Annotated[Role | None, typer.Option(help="Which part of the service; else all.")] = None,
 ) -> None:
     """Run the service: receive OTLP over HTTP and gRPC, keep usage, answer the API.
 
@@ -57,6 +66,7 @@ def serve(
     from tallystick.server import serve as serve_http  # noqa: PLC0415
 
     chosen = {"host": host or None, "port": port, "grpc_port": grpc_port, "data": data}
+    chosen |= {"role": role}
     settings = Settings(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]
     log.configure()
     serve_http(settings)

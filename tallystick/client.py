@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 import httpx2
 
 from collector.rpc_status import status_sentence
+from tallystick.role import Role
 from tallystick.settings import Settings
 
 _TIMEOUT_S = 600
@@ -82,7 +83,7 @@ class LocalWire:
         from tallystick.app import create_app  # noqa: PLC0415 - slow, only where no service runs
         from tallystick.wiring import assemble  # noqa: PLC0415
 
-        app = create_app(assemble(settings))
+        app = create_app(assemble(settings.model_copy(update={"role": Role.ALL})))
         self._runner = asyncio.Runner()
         self._life = app.router.lifespan_context(app)
         self._runner.run(self._life.__aenter__())

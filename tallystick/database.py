@@ -5,15 +5,26 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
+import metering.corrections.tables
+import metering.reconcile.tables
+import metering.resources.tables
+import metering.scale.tables
 import metering.tables
 import pricing.tables
 
-TABLE_MODULES = (metering.tables, pricing.tables)
+TABLE_MODULES = (
+    metering.tables,
+    metering.resources.tables,
+    metering.reconcile.tables,
+    metering.scale.tables,
+    metering.corrections.tables,
+    pricing.tables,
+)
 METADATA = SQLModel.metadata
 
 
@@ -46,13 +57,15 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
-def migrate(engine: Engine) -> None:
-    """Apply the migrations that are missing."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Apply the migrations that are missing, up to a revision."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":  # several processes may start at once
+            connection.execute(text("SELECT pg_advisory_xact_lock(7434)"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -22,7 +22,7 @@ def serve(settings: Settings) -> None:
         PortTakenError: something else listens there.
     """
     check_port_free(settings.host, settings.port)
-    if settings.grpc_port:
+    if settings.grpc_port and settings.role.collects:
         check_port_free(settings.host, settings.grpc_port)
     server = _server(settings)
     server.run()

@@ -1,5 +1,6 @@
 """Settings: the only place that reads the environment. Every field is a TALLYSTICK_ variable."""
 
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
@@ -8,6 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from collector.inflate import DEFAULT_LIMIT
+from tallystick.role import Role
 
 
 class Settings(BaseSettings):
@@ -52,6 +54,32 @@ class Settings(BaseSettings):
     """File (YAML) of further metric names and the signals that they stand for; empty for none."""
     readings_days: int = Field(default=30, ge=1, le=3650)
     """Days that readings are kept."""
+    events_days: int = Field(default=396, ge=32, le=36500)
+    """Days that events are kept, by the UTC day on which they end; usage rows are kept for ever."""
+    backups: Path = Path("tallystick-backups")
+    """Folder below which backups are written."""
+    min_free_bytes: int = Field(default=1024**3, ge=1024**2)
+    """Free bytes of the stores' disk below which is warned; below a quarter nothing is taken."""
+    tolerance: Decimal = Field(default=Decimal("0.005"), ge=0, lt=1)
+    """Part of an hour's tokens by which gateways and engines may differ without a reason."""
+
+    role: Role = Role.ALL
+    """What this process does: ``all``, or ``collector``, ``worker`` or ``api`` beside others."""
+    events_cluster: str = Field(default="", pattern=r"^\w*$")
+    """ClickHouse cluster over which tables are sharded and replicated; empty for one server."""
+    settle_seconds: int = Field(default=30, ge=1, le=3600)
+    """How far usage trails arrivals on a ClickHouse server, to which others may write too."""
+    lease_seconds: int = Field(default=30, ge=1, le=3600)
+    """How long after a worker's death another takes over."""
+
+    @model_validator(mode="after")
+    def _a_part_needs_a_server(self) -> Self:
+        if self.role is not Role.ALL and self.is_embedded:
+            raise ValueError(
+                f"role {self.role} needs TALLYSTICK_EVENTS_URL to name a server, as in "
+                f"clickhouse://host, found the embedded event store: only one process may open it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _keys_off_loopback(self) -> Self:
@@ -72,6 +100,11 @@ class Settings(BaseSettings):
     def events(self) -> str:
         """The event store's address."""
         return self.events_url or f"chdb://{(self.data / 'events').absolute()}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the event store is inside this process, and nobody else's."""
+        return self.events.startswith("chdb:")
 
     @property
     def ledger(self) -> str:

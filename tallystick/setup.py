@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sqlalchemy import Engine
 
 from metering.identity import FOR_EVER, UNATTRIBUTED, Identity, Kind
-from metering.interval import Interval, Resource, State
+from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period, as_utc, billing_zone, parse_instant
+from metering.resources.inventory import MAX_HEARTBEAT_SECONDS
 from metering.store import Account, MeterStore
 from pricing.book import PriceBook
 from pricing.contract import Contract, check_resources, subscription_period
@@ -90,14 +91,28 @@ class StateDeclared(_Wire):
 
 
 class ResourceDeclared(_Wire):
-    """A node, with the states it was in."""
+    """A node, KV-cache or endpoint, with the states it was in."""
 
     id: Id
     account: Id
     region: Id
     spec: Id
     name: str = ""
+    kind: ResourceKind = ResourceKind.NODE
+    heartbeat_seconds: Annotated[int, Field(ge=0, le=MAX_HEARTBEAT_SECONDS)] = 0
     states: tuple[StateDeclared, ...] = ()
+
+    def resource(self) -> Resource:
+        """Return the domain value."""
+        return Resource(
+            self.id,
+            self.account,
+            self.region,
+            self.spec,
+            self.name,
+            self.kind,
+            self.heartbeat_seconds,
+        )
 
     def intervals(self) -> list[Interval]:
         """Return the states as domain values."""
@@ -165,7 +180,7 @@ def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]
     contracts = [c.contract(book) for c in setup.contracts]
     identities = [i.identity() for i in setup.identities]
     intervals = [i for r in setup.resources for i in r.intervals()]
-    resources = [Resource(r.id, r.account, r.region, r.spec, r.name) for r in setup.resources]
+    resources = [r.resource() for r in setup.resources]
     for resource in resources:
         book.region(resource.region)
     with engine.begin() as connection:

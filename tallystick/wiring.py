@@ -3,11 +3,16 @@
 import secrets
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from collector.engine_tables import KNOWN, SYSTEMS
 from collector.engines import Vocabulary, vocabulary
@@ -17,18 +22,39 @@ from collector.receive import ForMetrics, Sinks
 from collector.roles import Gateways
 from metering import jobs as metering_jobs
 from metering.commit import GroupCommit
+from metering.corrections.decision_store import DecisionStore
+from metering.corrections.jobs import Desk
+from metering.corrections.store import CorrectionStore
 from metering.event_store import EventStore
+from metering.keeping.parts_store import lose_nothing
+from metering.keeping.retention_store import RetentionStore
+from metering.keeping.space import Floors
 from metering.quarantine import Quarantined
+from metering.quarantine_routes import Aside
 from metering.quarantine_store import QuarantineStore
 from metering.reading_store import ReadingStore
+from metering.reconcile.call_store import CallStore
+from metering.reconcile.jobs import Sources as ReconcileSources
+from metering.reconcile.jobs import sentences
+from metering.reconcile.store import ReconcileStore
+from metering.resources.inventory_store import InventoryStore
+from metering.resources.routes import Stores as ResourceStores
+from metering.resources.schedule_store import ScheduleStore
+from metering.resources.store import ResourceStore
+from metering.scale.layout import ALONE, PLAIN, Deployment, Layout
+from metering.scale.store import LeaseStore, check_fence
 from metering.schema import Batch
 from metering.signal import Reading
 from metering.store import MeterStore
+from metering.usage import Usage
 from pricing.bill import Bill
-from pricing.jobs import draft_bill
+from pricing.jobs import draft_bill, payable_changes
 from pricing.store import PriceStore, shipped_book
 from tallystick import clock
-from tallystick.database import open_ledger
+from tallystick.database import make_engine, open_ledger
+from tallystick.keeping.backup import Backups
+from tallystick.keeping.room import Room, local_folders
+from tallystick.role import Role
 from tallystick.settings import Settings
 
 
@@ -47,26 +73,75 @@ class Parts:
     decoder: FastDecoder
     words: Vocabulary
     meter: MeterStore
+    resources: ResourceStores
+    reconciliation: ReconcileSources
     prices: PriceStore
     now: Callable[[], datetime]
     refreshing: "Refreshing"
+    lease: LeaseStore
+    desk: Desk
+    decisions: DecisionStore
+    room: Room
+    retention: RetentionStore
+    backups: Backups
+
+    @property
+    def take_readings(self) -> Callable[[Sequence[Reading]], "Future[int]"]:
+        """Where readings go, as long as there is room."""
+        return self.room.guarded(self.readings_commit.submit)
 
     @property
     def sinks(self) -> Sinks:
         """Where the receiver puts what it takes."""
-        metrics = ForMetrics(self.words, self.readings_commit.submit)
-        return Sinks(self.commit.submit, self.quarantine_commit.submit, metrics)
+        guarded = self.room.guarded
+        metrics = ForMetrics(self.words, self.take_readings)
+        return Sinks(guarded(self.commit.submit), guarded(self.quarantine_commit.submit), metrics)
+
+    @property
+    def aside(self) -> Aside:
+        """What stands beside the bill, and where it is decided about."""
+        return Aside(self.quarantine, self.decisions, self.events, self.desk, self.now)
 
     def refresh(self) -> int:
         """Bring usage up to date with every event stored before this call; return rows changed.
 
         Callers that wait for one another share the next run: one that began after they came.
+        Where another process has that to do, usage is as it left it.
         """
-        return self.refreshing.run(lambda: metering_jobs.tick(self.events, self.meter, self.now()))
+        return self.refreshing.run(self._tick) if self.settings.role.ticks else 0
+
+    def _tick(self) -> int:
+        fence = self.lease.hold()
+        if fence is None:
+            return 0
+        meter = MeterStore(self.engine, partial(check_fence, fence=fence))
+        return metering_jobs.tick(self.events, meter, self.now(), self.desk.corrections.heeded)
+
+    def drop_old_events(self) -> list[date]:
+        """Drop the days of events that are older than they are kept; return these."""
+        with self.refreshing.lock:
+            return self.retention.drop(self.settings.events_days, self.now().date())
 
     def draft(self, account: str, month: str) -> Bill:
         """Draft an account's bill of a month from usage as the last refresh left it."""
-        return draft_bill(self.meter, self.prices, account, month, self.now())
+        bill = draft_bill(self.meter, self.prices, account, month, self.now())
+        doubts = sentences(self.reconciliation, bill.month, account)
+        return replace(bill, warnings=(*bill.warnings, *doubts))
+
+    def payable_changes(self, changes: Sequence[Usage]) -> list[dict[str, str]]:
+        """Return what changes of usage do to bills, a row an account and month."""
+        found = payable_changes(self.meter, self.prices, changes, self.now())
+        return [
+            {
+                "account": one.account,
+                "month_start": one.month.start.isoformat(),
+                "payable_before": f"{one.before:f}",
+                "payable_after": f"{one.after:f}",
+                "difference": f"{one.after - one.before:f}",
+                "currency": self.prices.book.currency,
+            }
+            for one in found
+        ]
 
     def close(self) -> None:
         """Write what waits and close both stores."""
@@ -74,6 +149,9 @@ class Parts:
         self.readings_commit.close()
         self.quarantine_commit.close()
         self.events.close()
+        if self.settings.role.ticks:
+            with suppress(SQLAlchemyError):  # then the lease ends by itself
+                self.lease.release()
         self.engine.dispose()
 
 
@@ -84,6 +162,7 @@ class Refreshing:
         self.lock = threading.Lock()
         self._begun = 0
         self._finished = 0
+        self._failed = ""
 
     def run(self, refresh: Callable[[], int]) -> int:
         """Run, unless a run that began after this call has already finished."""
@@ -93,9 +172,20 @@ class Refreshing:
                 return 0
             self._begun += 1
             began = self._begun
-            changed = refresh()
+            try:
+                changed = refresh()
+            except Exception as error:
+                self._failed = type(error).__name__
+                raise
+            self._failed = ""
             self._finished = began
             return changed
+
+    def wrong(self) -> list[str]:
+        """Return a sentence on the last run, where it failed."""
+        if not self._failed:
+            return []
+        return [f"usage must be brought up to date, found the last run failed ({self._failed})"]
 
 
 def assemble(settings: Settings) -> Parts:
@@ -103,16 +193,25 @@ def assemble(settings: Settings) -> Parts:
 
     Raises:
         StoreLockedError: another process has the embedded event store open.
+        StoreDamagedError: files of the event store are missing or cut.
+        ClockSkewError: this machine may not collect by its clock.
         GatewayError: the gateways of record are not named as they must be.
         MappingFileError: the operator's table of metrics cannot be used.
     """
     book = shipped_book(settings.book)
     words = understood(settings.metrics_map)
-    engine = open_ledger(settings.ledger)
+    engine, floor = _ledger(settings)
     meter = MeterStore(engine)
-    events = EventStore.open(settings.events, clock.now_ns, meter.last_close().stored_before)
-    readings = ReadingStore(events.client, settings.readings_days)
-    quarantine = QuarantineStore(events.client, clock.now_ns)
+    deployment = deployed(settings)
+    events = EventStore.open(settings.events, clock.now_ns, floor, deployment)
+    if settings.role.collects:
+        events.stamps.check_clock()
+    lose_nothing(events.client)
+    lease = LeaseStore(engine, secrets.token_hex(8), settings.lease_seconds)
+    if settings.is_embedded:  # whoever has its directory open is the only one
+        lease.seize()
+    readings = ReadingStore(events.client, settings.readings_days, deployment.layout)
+    quarantine = QuarantineStore(events.client, clock.now_ns, deployment.layout)
     return Parts(
         settings=settings,
         engine=engine,
@@ -125,10 +224,44 @@ def assemble(settings: Settings) -> Parts:
         decoder=FastDecoder(secrets.randbits(64), Gateways.parse(settings.gateways)),
         words=words,
         meter=meter,
+        resources=ResourceStores(
+            ResourceStore(engine),
+            ScheduleStore(engine),
+            InventoryStore(engine, [region.id for region in book.regions]),
+        ),
+        reconciliation=ReconcileSources(
+            readings=readings,
+            calls=CallStore(events.client),
+            meter=meter,
+            ledger=ReconcileStore(engine),
+            tolerance=settings.tolerance,
+        ),
         prices=PriceStore(engine, book),
         now=clock.now,
         refreshing=Refreshing(),
+        lease=lease,
+        decisions=DecisionStore(engine),
+        desk=Desk(events, meter, CorrectionStore(engine), clock.now),
+        room=Room(local_folders(settings), Floors(settings.min_free_bytes)),
+        retention=RetentionStore(events.client),
+        backups=Backups(settings.backups, engine, events, settings.events),
     )
+
+
+def deployed(settings: Settings) -> Deployment:
+    """Return how the event store is run; embedded, this process is the only one that writes."""
+    if settings.is_embedded:
+        return ALONE
+    database = urlsplit(settings.events).path.strip("/") or PLAIN.database
+    return Deployment(Layout(settings.events_cluster, database), settings.settle_seconds * 10**9)
+
+
+def _ledger(settings: Settings) -> tuple[Engine, int]:
+    """Open the ledger, and return it with the last cutoff; a collector never asks it."""
+    if settings.role is Role.COLLECTOR:
+        return make_engine(settings.ledger), 0
+    engine = open_ledger(settings.ledger)
+    return engine, MeterStore(engine).last_close().stored_before
 
 
 def understood(metrics_map: str) -> Vocabulary:

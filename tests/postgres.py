@@ -7,14 +7,43 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 
+@dataclass(frozen=True)
+class PostgresServer:
+    """A server of a test's own, which may be stopped and started again."""
+
+    url: str
+    data: Path
+    binaries: Path
+    options: str
+    user: str | None
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        words = ["-o", self.options, "-l", self.data.parent / "log", "-w", "start"]
+        _run([self.binaries / "pg_ctl", "-D", self.data, *words], self.user)
+
+    def stop(self) -> None:
+        """Stop it as a crash would."""
+        words = ["-m", "immediate", "-w", "stop"]
+        _run([self.binaries / "pg_ctl", "-D", self.data, *words], self.user)
+
+
 @contextmanager
 def private_postgres(folder: Path) -> Iterator[str]:
     """Yield the address of an empty server that ends with the block."""
+    with postgres_server(folder) as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[PostgresServer]:
+    """Yield an empty server, started, that ends with the block."""
     binaries = _binaries()
     if binaries is None:
         if os.environ.get("CI"):
@@ -29,14 +58,15 @@ def private_postgres(folder: Path) -> Iterator[str]:
     data, port = home / "data", _free_port()
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
     options += " -c fsync=off -c max_connections=50"
+    url = f"postgresql://tallystick@127.0.0.1:{port}/postgres"
+    server = PostgresServer(url, data, binaries, options, user)
     try:
         _run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "tallystick"], user)
-        start = [binaries / "pg_ctl", "-D", data, "-o", options, "-l", home / "log", "-w", "start"]
-        _run(start, user)
-        yield f"postgresql://tallystick@127.0.0.1:{port}/postgres"
+        server.start()
+        yield server
     finally:
-        if data.exists():
-            _run([binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], user)
+        if (data / "postmaster.pid").exists():
+            server.stop()
         shutil.rmtree(home, ignore_errors=True)
 
 

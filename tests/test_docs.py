@@ -252,7 +252,7 @@ def _commands_under(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, 
     inner: Mapping[str, Any] = getattr(command, "commands", {})
     for name, child in inner.items():
         yield from _commands_under(child, (*path, name))
-    if not inner:
+    if not inner or command.invoke_without_command:
         options = [o for p in command.params for o in p.opts if o.startswith("--")]
         yield " ".join(path), options
 
