@@ -182,6 +182,8 @@ def _instant(value: Value) -> int:
 
 def _milliseconds(value: Value) -> int:
     """Return a number of milliseconds, or text of one, in nanoseconds."""
+    if isinstance(value, bool):
+        return 0
     try:
         milliseconds = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -67,6 +67,24 @@ LINKED = f"""
 SELECT DISTINCT event_key, call_key, link_key, {BELOW_KEY} FROM events WHERE {_HOURS_OF_KEYS}
 """  # noqa: S608
 
+SIGHTED_HOURS = "SELECT DISTINCT hour FROM sightings WHERE key IN (SELECT key FROM @keys)"
+
+_MARKED = """
+    toStartOfHour(ended_at) IN (SELECT hour FROM corrected WHERE correction = {correction:String})
+    AND event_id IN (SELECT event_id FROM corrected WHERE correction = {correction:String})
+"""
+MARKED_HOURS = f"""
+SELECT DISTINCT toDateTime(toStartOfHour(addSeconds(ended_at, near)), 'UTC') FROM events
+ARRAY JOIN [-{_WINDOW}, 0, {_WINDOW}] AS near WHERE {_MARKED}
+"""  # noqa: S608
+MARKED_KEYS = f"""
+SELECT DISTINCT key FROM (
+    SELECT arrayJoin([event_key, call_key, link_key]) AS key FROM events WHERE {_MARKED}
+)
+WHERE key IN (SELECT key FROM contested)
+"""  # noqa: S608
+"""The keys of the events of a correction under which there are other records."""
+
 IS_OF_REQUEST = """response_id = {text:String} OR request_id = {text:String}
    OR lower(hex(event_id)) = lower({text:String})
    OR (length({text:String}) = 32 AND trace_id = unhex({text:String}))

@@ -16,11 +16,11 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from metering import event_sql as sql
-from metering.arrival import Conflict
+from metering.arrival import Arrival, Conflict
 from metering.corrections.corrected_store import Corrected
-from metering.corrections.correction import Correction
+from metering.corrections.correction import Correction, Corrections
 from metering.event import UsageEvent
-from metering.explain import Explained, UnknownRequestError, explained
+from metering.explain import Explained, UnknownRequestError, explained, judged
 from metering.hashing import key_of
 from metering.hour_store import HourStore
 from metering.keeping.parts_store import obstacle
@@ -178,6 +178,10 @@ class EventStore:
         """
         return self._hours.sums(hours, before, corrections)
 
+    def hours_corrected(self, correction: str) -> set[datetime]:
+        """Return the hours whose sums a correction, marked on its events, may change."""
+        return self._hours.corrected(correction, self.cutoff())
+
     def explained(self, request: str, corrections: Sequence[Correction] = ()) -> list[Explained]:
         """Return every record that tells of a request, with what became of each.
 
@@ -189,11 +193,21 @@ class EventStore:
         found = self.rows(sql.FOUND, {"text": request})
         if not found:
             raise UnknownRequestError(request)
-        before = _FOR_EVER if self._is_shared else self.cutoff()
         hours = [datetime.fromtimestamp(row[2], UTC) for row in found]
-        keys = {row[1] for row in found}
-        arrivals, corrected = self._hours.told(keys, hours, before, corrections)
+        arrivals, corrected = self._told({row[1] for row in found}, hours, corrections)
         return explained(arrivals, {bytes.fromhex(row[0]) for row in found}, corrected)
+
+    def judged(
+        self, keys: set[int], hours: Sequence[datetime], corrections: Sequence[Correction] = ()
+    ) -> dict[bytes, Explained]:
+        """Return what became of the records under keys in hours, and of those that they need."""
+        return judged(*self._told(keys, hours, corrections))
+
+    def _told(
+        self, keys: set[int], hours: Sequence[datetime], corrections: Sequence[Correction]
+    ) -> tuple[list[Arrival], Corrections]:
+        before = _FOR_EVER if self._is_shared else self.cutoff()
+        return self._hours.told(keys, hours, before, corrections)
 
     def conflicts(self, limit: int = 1000) -> list[Conflict]:
         """Return arrivals that claim a known identity with other content, oldest first."""

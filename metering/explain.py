@@ -28,17 +28,27 @@ def explained(
     """
     listed = list(arrivals)
     firsts = first_arrivals(listed)
-    stored = {a.event.event_id: a.stored_at for a in firsts}
-    kept = effective(listed, corrections)
-    left = {event.event_id for event in kept}
-    voids = [Verdict(a.event, Why.VOID) for a in firsts if a.event.event_id not in left]
-    found = [*verdicts(kept), *voids]
-    wanted = [v for v in found if v.event.event_id in asked]
-    told = [Explained(v, stored[v.event.event_id]) for v in found if _concerns(v, wanted)]
+    found = judged(listed, corrections)
+    wanted = [found[event_id].verdict for event_id in asked if event_id in found]
+    told = [one for one in found.values() if _concerns(one.verdict, wanted)]
     shown = {one.verdict.event.event_id for one in told}
     late = [Explained(Verdict(a.event, Why.CONFLICT, a.event.event_id), a.stored_at)
             for a in _others(listed, firsts) if a.event.event_id in shown]  # fmt: skip
     return sorted([*told, *late], key=lambda one: (not one.verdict.bills, one.stored_at))
+
+
+def judged(arrivals: Iterable[Arrival], corrections: Corrections = NONE) -> dict[bytes, Explained]:
+    """Return what became of the record that counts under each identity."""
+    listed = list(arrivals)
+    firsts = first_arrivals(listed)
+    stored = {a.event.event_id: a.stored_at for a in firsts}
+    kept = effective(listed, corrections)
+    left = {event.event_id for event in kept}
+    voids = [Verdict(a.event, Why.VOID) for a in firsts if a.event.event_id not in left]
+    return {
+        verdict.event.event_id: Explained(verdict, stored[verdict.event.event_id])
+        for verdict in (*verdicts(kept), *voids)
+    }
 
 
 def row_of(one: Explained) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from metering.scale.settling import Stamps
 from metering.schema import NO_KEYS
 from metering.sums_sql import sums_of, sums_query
 
+_FOR_EVER = 2**62
 _DOUBLED_AT_ONCE = 250_000
 """Calls that are told more than once, chosen from in one go: their records are sorted in memory."""
 
@@ -92,11 +93,26 @@ class HourStore:
         heeded = self._corrected.within(corrections, span)
         with self._key_table(self._told_elsewhere(span, heeded)) as contested:
             arrivals = self._arrivals(contested, before)
-            told_in_many = fold(arrivals, self._corrected.about(heeded, contested.name))
+            told_in_many = fold(arrivals, self._corrected.about(corrections, contested.name))
             simple = self._told_in_hours(span, contested, heeded)
         return {
             key: sums for key, sums in added([simple, told_in_many]).items() if key.hour in wanted
         }
+
+    def corrected(self, correction: str, before: int) -> set[datetime]:
+        """Return the hours whose sums a correction may change.
+
+        They are those of its events and of all records that tell of the same calls: where one is
+        taken out, another may bill, in another hour.
+        """
+        self._contested.note(before, self._looked_back)
+        asked = {"correction": correction}
+        own = {row[0] for row in self._rows(sql.MARKED_HOURS, asked)}
+        with self._key_table(self._keys(sql.MARKED_KEYS, asked)) as keys:
+            self._grow(keys, _FOR_EVER)
+            query = sql.with_keys(sql.SIGHTED_HOURS, keys.name)
+            related = {row[0] for row in self._rows(query, {})}
+        return {_aware(hour) for hour in own | related}
 
     def told(
         self,
@@ -135,16 +151,19 @@ class HourStore:
         """Read the arrivals under contested keys, and under the keys that those lead to."""
         if not contested.keys:
             return []
-        bounds = {"before": before}
-        while True:
-            linked = self._keys(sql.with_keys(sql.LINKED, contested.name), bounds)
-            grown = linked - contested.keys
-            if not grown:
-                break
-            contested.keys.update(grown)
-            self._insert_keys(contested.name, grown)
-        rows = self._rows(sql.with_keys(sql.ARRIVALS, contested.name), bounds)
+        self._grow(contested, before)
+        rows = self._rows(sql.with_keys(sql.ARRIVALS, contested.name), {"before": before})
         return [sql.arrival_of(row) for row in rows]
+
+    def _grow(self, table: _Keys, before: int) -> None:
+        """Add the keys that records under the keys of a table lead to."""
+        while table.keys:
+            query = sql.with_keys(sql.LINKED, table.name)
+            grown = self._keys(query, {"before": before}) - table.keys
+            if not grown:
+                return
+            table.keys.update(grown)
+            self._insert_keys(table.name, grown)
 
     def _told_elsewhere(self, span: dict[str, Any], heeded: Sequence[Correction]) -> set[int]:
         """Return the keys of calls that need more than the plain sum of an hour to be told."""

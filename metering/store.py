@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, insert, text, update
 from sqlmodel import Session, col, delete, select
 
 from metering.event import Outcome, Quality
@@ -27,7 +27,9 @@ from metering.tables import (
 )
 from metering.usage import Usage, UsageKey, revised
 
-_HOURS_PER_STATEMENT = 500
+_AT_ONCE = 500
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +214,12 @@ class MeterStore:
             session.add(run)
             session.flush()
             assert run.id is not None
-            for key, quantity in changed.items():
-                if key in current:
-                    current[key].superseded_by = run.id
-                session.add(_usage_row(key, quantity, run.id))
+            for ids in _chunks([current[key].id for key in changed if key in current]):
+                replaced = update(UsageRow).where(col(UsageRow.id).in_(ids))
+                session.execute(replaced.values(superseded_by=run.id))
+            rows = [_usage_values(key, quantity, run.id) for key, quantity in changed.items()]
+            if rows:
+                session.execute(insert(UsageRow), rows)
             for some in _chunks(hours):
                 session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(some)))
             return len(changed)
@@ -268,10 +272,10 @@ def _current_rows(session: Session, hours: Sequence[datetime]) -> dict[UsageKey,
     }
 
 
-def _chunks(hours: Sequence[datetime]) -> Iterator[Sequence[datetime]]:
-    """Cut a list of hours into what one statement takes: databases limit its parameters."""
-    for start in range(0, len(hours), _HOURS_PER_STATEMENT):
-        yield hours[start : start + _HOURS_PER_STATEMENT]
+def _chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """Cut a list into what one statement takes: databases limit its parameters."""
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]
 
 
 def _check_contiguous(session: Session, resources: Iterable[str]) -> None:
@@ -331,8 +335,8 @@ def _usage_key(row: UsageRow) -> UsageKey:
     )
 
 
-def _usage_row(key: UsageKey, quantity: int, run: int) -> UsageRow:
-    return UsageRow(**_fields(key), quantity=quantity, run=run)
+def _usage_values(key: UsageKey, quantity: int, run: int) -> dict[str, Any]:
+    return _fields(key) | {"quantity": quantity, "run": run}
 
 
 def _fields(value: Any) -> dict[str, Any]:

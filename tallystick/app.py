@@ -24,6 +24,7 @@ from collector.target_routes import routes as target_routes
 from collector.warm import warm
 from metering.corrections.routes import routes as correction_routes
 from metering.quarantine_routes import routes as quarantine_routes
+from metering.query.routes import routes as query_routes
 from metering.reading_routes import routes as reading_routes
 from metering.reconcile.routes import routes as reconcile_routes
 from metering.resources.routes import routes as resource_routes
@@ -92,9 +93,8 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     admin = [Depends(_header_check(_key_check(settings.admin_key, "admin key")))]
     app.include_router(collector_routes(receiver))
     app.include_router(event_routes(receiver))
-    app.include_router(
-        metering_routes(parts.meter, parts.events, parts.refresh), dependencies=admin
-    )
+    app.include_router(metering_routes(parts.events), dependencies=admin)
+    app.include_router(query_routes(parts.questions, parts.refresh), dependencies=admin)
     app.include_router(quarantine_routes(parts.aside), dependencies=admin)
     app.include_router(
         correction_routes(parts.desk, parts.payable_changes, parts.refreshing.lock),

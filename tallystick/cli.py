@@ -11,8 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from metering.report import DIMENSIONS
-from tallystick import corrections, evidence, reconcile, resources
+from tallystick import corrections, evidence, query, reconcile, resources
 from tallystick.client import RefusedError, connect
 from tallystick.keeping import commands as keeping
 from tallystick.role import Role
@@ -37,6 +36,8 @@ app.add_typer(resources.resources_app, name="resources")
 app.add_typer(evidence.quarantine_app, name="quarantine")
 app.command()(evidence.watermarks)
 app.command()(evidence.gaps)
+app.command()(query.usage)
+app.command()(query.requests)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
 
@@ -102,35 +103,6 @@ def ingest(
             except RefusedError as error:
                 raise RefusedFileError(path, error) from error
     console().print(f"{len(plans)} bodies sent and on disk")
-
-
-@app.command()
-def usage(  # noqa: PLR0913, PLR0917 - one argument an option
-    month: Month = "",
-    start: Annotated[str, typer.Option("--from", help="ISO time with zone.")] = "",
-    end: Annotated[str, typer.Option("--to", help="ISO time with zone.")] = "",
-    account: Annotated[str, typer.Option(help="Only this account.")] = "",
-    by: Annotated[str, typer.Option(help=f"Some of {', '.join(DIMENSIONS)}.")] = "",
-    format: FormatOption = Format.TABLE,  # noqa: A002
-    url: Url = "",
-) -> None:
-    """Show requests and tokens, grouped; all time where no period is given.
-
-    Example: tallystick usage --month 2026-10 --by account,model --format json
-    """
-    asked = {"month": month, "from": start, "to": end, "account": account, "by": by}
-    with connect(Settings(), url) as client:
-        params = {k: v for k, v in asked.items() if v}
-        found = client.request("GET", "/v1/usage", params=params).json()
-    columns = [*found["by"], *found["totals"]]
-    match format:
-        case Format.JSON:
-            show_json(found)
-        case Format.CSV:
-            show_csv(found["rows"], columns)
-        case Format.TABLE:
-            total = {found["by"][0]: "total"} if found["by"] else {}
-            show_rows([*found["rows"], total | found["totals"]], columns)
 
 
 @app.command()

@@ -5,7 +5,7 @@ The embedded event store admits one process, so a command must not open it besid
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -42,7 +42,7 @@ class Client:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx2.Response:
@@ -55,7 +55,7 @@ class Client:
         request = httpx2.Request(
             method,
             self._address + path,
-            params=params,
+            params=list(params) if isinstance(params, Sequence) else params,
             content=body,
             headers={**_key_header(self._settings, path), **(headers or {})},
         )

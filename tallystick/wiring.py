@@ -32,6 +32,9 @@ from metering.keeping.space import Floors
 from metering.quarantine import Quarantined
 from metering.quarantine_routes import Aside
 from metering.quarantine_store import QuarantineStore
+from metering.query.request_store import RequestStore
+from metering.query.usage_routes import Ledger
+from metering.query.usage_store import UsageStore
 from metering.reading_store import ReadingStore
 from metering.reconcile.call_store import CallStore
 from metering.reconcile.jobs import Sources as ReconcileSources
@@ -101,6 +104,12 @@ class Parts:
     def aside(self) -> Aside:
         """What stands beside the bill, and where it is decided about."""
         return Aside(self.quarantine, self.decisions, self.events, self.desk, self.now)
+
+    @property
+    def questions(self) -> Ledger:
+        """What answers questions about usage and requests."""
+        requests = RequestStore(self.events, self.desk.corrections.heeded)
+        return Ledger(self.meter, UsageStore(self.engine), self.events, requests)
 
     def refresh(self) -> int:
         """Bring usage up to date with every event stored before this call; return rows changed.

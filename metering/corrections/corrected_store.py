@@ -82,11 +82,6 @@ class Corrected:
             {"correction": correction},
         )
 
-    def hours(self, correction: str) -> set[Any]:
-        """Return the hours of the events that a correction is about."""
-        query = f"SELECT DISTINCT hour FROM corrected WHERE {_OF}"  # noqa: S608
-        return {row[0] for row in self._rows(query, {"ids": [correction]})}
-
     def within(self, corrections: Sequence[Correction], span: dict[str, Any]) -> list[Correction]:
         """Return the corrections that are about events of some hours, in order."""
         if not corrections:

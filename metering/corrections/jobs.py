@@ -3,9 +3,9 @@
 A correction is first tried: what usage it would change is worked out as the next close would.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from metering.corrections.correction import Correction
 from metering.corrections.store import CorrectionStore, Withdrawal
@@ -43,7 +43,7 @@ class Desk:
         before = self.events.cutoff()
         try:
             count = self._marked(trial, before)
-            hours = _aware(self.events.corrected.hours(trial.id))
+            hours = sorted(self.events.hours_corrected(trial.id))
             return Effect(count, self._difference(trial, hours, before))
         finally:
             self.events.corrected.unmark(trial.id)
@@ -56,7 +56,7 @@ class Desk:
         """
         before = self.events.cutoff()
         count = self._marked(correction, before)
-        hours = _aware(self.events.corrected.hours(correction.id))
+        hours = sorted(self.events.hours_corrected(correction.id))
         return self.corrections.add(replace(correction, stamp=before), count, hours, self.now())
 
     def withdraw(self, correction: str, actor: str, reason: str) -> None:
@@ -65,7 +65,7 @@ class Desk:
         Raises:
             UnknownCorrectionError: there is none of this id.
         """
-        hours = _aware(self.events.corrected.hours(correction))
+        hours = sorted(self.events.hours_corrected(correction))
         withdrawal = Withdrawal(actor, reason, self.now(), self.events.cutoff())
         self.corrections.withdraw(correction, withdrawal, hours)
 
@@ -99,10 +99,6 @@ def _changed(
         difference = would.get(key, 0) - was.get(key, 0)
         if difference:
             yield key, difference
-
-
-def _aware(hours: Iterable[datetime]) -> list[datetime]:
-    return sorted(h if h.tzinfo else h.replace(tzinfo=UTC) for h in hours)
 
 
 class NoEventsError(LookupError):

@@ -31,7 +31,9 @@ WHERE active AND database = currentDatabase() AND table = 'events'
   AND partition_id < '{:%Y%m%d}'
 """
 _DROP = "ALTER TABLE events DROP PARTITION ID '{:%Y%m%d}'"
-_FORGET = "ALTER TABLE sightings DELETE WHERE hour < toDateTime('{}', 'UTC') - INTERVAL {} DAY"
+_FORGET = "ALTER TABLE {} DELETE WHERE hour < toDateTime('{}', 'UTC') - INTERVAL {} DAY"
+_BY_HOUR = ("sightings", "contested", "corrected")
+"""What is kept beside the events, and not by the day: a rewrite a month is enough."""
 
 
 class RetentionStore:
@@ -70,8 +72,8 @@ class RetentionStore:
         for day in dropped:
             self._command(_DROP.format(day))
         if dropped and (mark.year, mark.month) != (before.year, before.month):
-            # Sightings are not kept by the day: a rewrite a month is enough.
-            self._command(_FORGET.format(mark, CONTEXT_DAYS))
+            for table in _BY_HOUR:
+                self._command(_FORGET.format(table, mark, CONTEXT_DAYS))
         return dropped
 
     def _mark(self) -> date:

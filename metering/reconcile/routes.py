@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from metering.period import HOUR, Period, hour_of, parse_instant
+from metering.query.question import PartHourError
 from metering.reconcile.jobs import Asked, Sources, accept, rows
 from metering.reconcile.judge import Acceptance, By
 from metering.reconcile.place import NOTHING, Place
 from metering.reconcile.table import acceptance_document, document_of
-from metering.routes import PartHourError
 
 LOOK_BACK = timedelta(hours=24)
 LONGEST = timedelta(days=62)

@@ -22,8 +22,10 @@ _FIRST = "events"
 
 _TABLES = """
 SELECT name, create_table_query, data_paths[1] FROM system.tables
-WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name != '{}', name
+WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'contested_progress'
+ORDER BY name != '{}', name
 """
+"""Progress is not copied: it could be ahead of what it is the progress of. It is made again."""
 _HOME = "SELECT path FROM system.disks WHERE name = 'default'"
 _ROWS = """
 SELECT table, sum(rows) FROM system.parts

@@ -99,7 +99,7 @@ def lives(data: Path, clients: list[Sender | Closer], kills: int) -> Iterator[Se
         yield service
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_every_acknowledged_event_survives_kills_and_counts_once(
     tmp_path: Path, kills: int
 ) -> None:

@@ -247,7 +247,7 @@ def token_price(inputs: Inputs, usage: Usage) -> Fraction:
     covering = [
         c for c in inputs.contracts if c.is_per_token and c.covers(key.pool, key.resource, hour)
     ]
-    if is_free or key.quality is not Quality.MEASURED or not covering:
+    if is_free or key.quality not in {Quality.MEASURED, Quality.ACCEPTED} or not covering:
         return Fraction(0)
     rate = rate_of(covering[0].scheme, covering[0].region, inputs.book)
     return Fraction(rate.price) / rate.per
