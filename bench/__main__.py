@@ -11,12 +11,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.appending import appending
+from bench.closing import EVENTS, QUICK_EVENTS, closing
 from bench.decoding import decoding
 from bench.end_to_end import Effort, end_to_end
 from bench.endurance import Bounds, endurance
 from bench.figure import Entry, at_most, missed
 from bench.generator import Generator
 from bench.machine import load_average, machine
+from bench.query import Size, query
 from bench.starting import starting
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,7 +35,10 @@ _PARTS: dict[str, Part] = {
     "endurance": lambda generator, args: endurance(
         generator, Bounds(args.spans or (200_000 if args.quick else 10_000_000), args.minutes)
     ),
+    "closing": lambda _, args: closing(QUICK_EVENTS if args.quick else EVENTS),
+    "append": lambda _, args: appending(args.rows or (400_000 if args.quick else 10_000_000)),
     "plugin": lambda _, __: _plugin(),
+    "query": lambda _, args: query(Size(10, 90, 20) if args.quick else Size()),
 }
 
 
@@ -62,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a rough look within 90 seconds")
     parser.add_argument("--out", type=Path, default=RESULTS / "latest.json", help="where to write")
     parser.add_argument("--spans", type=int, default=0, help="how many to send in endurance")
+    parser.add_argument("--rows", type=int, default=0, help="how many to append, say 100000000")
     parser.add_argument("--minutes", type=float, default=15, help="how long that may take")
     parser.add_argument("--only", nargs="+", choices=_PARTS, help="parts to run; else all")
     return parser.parse_args()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.figure import Entry
 
+_SELF = Path("/proc/self/status")
 _CPU = Path("/proc/cpuinfo")
 _MEMORY = Path("/proc/meminfo")
 
@@ -24,6 +25,11 @@ def machine() -> Entry:
 def load_average() -> float:
     """Return how many programs ran or waited to run, averaged over the last minute."""
     return round(os.getloadavg()[0], 2)
+
+
+def memory_mib(name: str) -> int:
+    """Return what the kernel says of this process's memory: VmRSS now, VmHWM at most so far."""
+    return int(_said_in(_SELF, name).split()[0]) // 1024
 
 
 def _said_in(path: Path, name: str) -> str:
