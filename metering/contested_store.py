@@ -37,7 +37,7 @@ PROGRESS = Table(
 )
 """Up to which stamp arrivals have been looked at. Where a power cut takes it, they are again."""
 
-_AT_ONCE = 500_000
+_AT_ONCE = 250_000
 """Arrivals looked at in one go: their keys are held in memory."""
 
 Rows = Callable[[str, dict[str, Any]], Sequence[Sequence[Any]]]

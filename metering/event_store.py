@@ -83,7 +83,7 @@ class EventStore:
         where the clock stepped back while the service was down. Where others write too, stamps
         settle instead: see metering.scale.settling.
         """
-        self._client = client
+        self._client = self._writer = client
         self._layout, settle_ns = deployment.layout, deployment.settle_ns
         self._is_shared = settle_ns > 0
         self._lock = threading.Lock()
@@ -107,7 +107,10 @@ class EventStore:
         """
         parts = urlsplit(url)
         if parts.scheme == "chdb" and not parts.netloc:
-            return cls(_open_chdb(Path(parts.path)), now_ns, floor, deployment)
+            client = _open_chdb(Path(parts.path))
+            store = cls(client, now_ns, floor, deployment)
+            store._writer = _open_chdb(Path(parts.path))
+            return store
         if parts.scheme in {"clickhouse", "clickhouses"}:
             client = _open_server(url, client_settings(deployment))
             return cls(client, now_ns, floor, deployment)
@@ -115,6 +118,8 @@ class EventStore:
 
     def close(self) -> None:
         """Close the engine; the directory may then be opened again."""
+        if self._writer is not self._client:
+            self._writer.close()
         self._client.close()
 
     @property
@@ -247,7 +252,7 @@ class EventStore:
             StoreUnavailableError: nothing may be acknowledged.
         """
         try:
-            self._client.insert_arrow(table, rows, settings=_INSERT)
+            self._writer.insert_arrow(table, rows, settings=_INSERT)
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreUnavailableError(str(error)) from error
 

@@ -37,9 +37,12 @@ _CONTESTED_ROWS = (
     (f"bitXor(key, {BELOW})", "hour", "true", f"sightings WHERE key IN ({_BELOW_SIGHTED})"),
     ("event_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND {BELOW_KEY} IN ({_CHILDREN})"),
 )
-NOTE = "INSERT INTO contested (key, hour, is_apart, noted)\n" + "\nUNION ALL ".join(  # noqa: S608
-    f"SELECT {key}, {hour}, {is_apart}, {{before:Int64}} FROM {rows}"  # noqa: S608
-    for key, hour, is_apart, rows in _CONTESTED_ROWS
+NOTE = (
+    "INSERT INTO contested (key, hour, is_apart, noted) SETTINGS max_threads = 1\n"  # noqa: S608
+    + "\nUNION ALL ".join(
+        f"SELECT {key}, {hour}, {is_apart}, {{before:Int64}} FROM {rows}"  # noqa: S608
+        for key, hour, is_apart, rows in _CONTESTED_ROWS
+    )
 )
 """What makes arrivals contested, each under all hours that it concerns: told of twice, in one hour
 or apart; above or below other events, whichever came first."""

@@ -6,7 +6,7 @@ arrivals -> the first of each identity, or the one that was taken -> amended -> 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from metering.arrival import Arrival, first_arrivals
 from metering.event import (
@@ -125,6 +125,8 @@ def _corrected(
             case Kind.TAKE:
                 stamp = int(dict(correction.changes)["stored_at"])
                 event = taken.get((event.event_id, stamp), event)
+            case _:
+                assert_never(correction.kind)
     return event
 
 

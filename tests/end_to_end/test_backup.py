@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import httpx2
+import pytest
 from builders import chat_span, traces
 from conftest import Service, start_service, stop_service
 
@@ -48,6 +49,7 @@ def requests(service: Service) -> int:
     return int(usage["totals"]["requests"])
 
 
+@pytest.mark.slow
 def test_a_backup_under_load_comes_back_with_all_that_was_acknowledged(tmp_path: Path) -> None:
     backups = tmp_path / "backups"
     service = start_service(tmp_path / "data", TALLYSTICK_BACKUPS=str(backups))

@@ -89,6 +89,7 @@ def test_a_disk_that_fills_up_is_told_of_then_nothing_is_taken_then_all_goes_on(
     assert [s["space"] for s in logged(service, "disk_room")] == ["low", "full", "plenty"]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_to_the_last_byte_loses_nothing_and_breaks_nothing(
     tmp_path: Path,
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_disk_that_is_full_to_the_last_byte_loses_nothing_and_breaks_nothing(
     assert counted_again == spans * len(bodies)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_and_turns_read_only_takes_nothing_and_loses_nothing(
     tmp_path: Path,
 ) -> None:

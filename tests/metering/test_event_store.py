@@ -40,7 +40,7 @@ def test_sql_and_python_agree_on_many_more_arrivals(events: EventStore) -> None:
     )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=batches)
 def test_sql_and_python_agree_on_what_any_arrivals_come_to(
     events: EventStore, sent: list[list[UsageEvent]]
@@ -64,7 +64,7 @@ def check_agreement(events: EventStore, sent: list[list[UsageEvent]]) -> None:
     assert len(events.conflicts()) == len(conflicts(arrivals))
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=batches)
 def test_hours_summed_together_equal_hours_summed_alone(
     events: EventStore, sent: list[list[UsageEvent]]

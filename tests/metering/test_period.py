@@ -17,9 +17,11 @@ from metering.period import (
     billing_zone,
     day_of,
     hour_of,
+    iso_of,
     merged,
     midnight_after,
     month_of,
+    nanoseconds_of,
     parse_instant,
     zone_of,
 )
@@ -145,3 +147,9 @@ def test_a_period_does_not_end_before_it_starts() -> None:
 
     with pytest.raises(PeriodError, match="must end after its start"):
         Period(other, one)
+
+
+def test_an_instant_with_nanoseconds_has_all_its_digits() -> None:
+    assert nanoseconds_of(iso_of(1_790_000_000_123_456_789)) == 1_790_000_000_123_456_789
+    with pytest.raises(InstantTextError):
+        nanoseconds_of("2026-09-21T14:13:20Z")

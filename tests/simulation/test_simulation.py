@@ -42,7 +42,7 @@ def test_order_resends_and_splits_change_nothing() -> None:
 
 
 def test_the_stores_state_what_the_oracle_states(events: EventStore, tmp_path: Path) -> None:
-    check_worlds(events, tmp_path, range(4, 10))
+    check_worlds(events, tmp_path, range(7, 10))
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ batches = st.lists(st.lists(usage_events, min_size=1, max_size=5), min_size=1, m
 decisions = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["void", "amend"])), max_size=4)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=batches, decided=decisions)
 def test_sql_and_python_agree_on_corrected_arrivals(
     events: EventStore, sent: list[list[UsageEvent]], decided: list[tuple[int, str]]
