@@ -27,6 +27,7 @@ class Worker(BaseHTTPRequestHandler):
     """A worker that answers by path, well and badly."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     closing = threading.Event()
 
     def do_GET(self) -> None:
@@ -100,7 +101,7 @@ class Kept:
         return done
 
 
-def scraper(kept: Kept, targets: str = "", interval: float = 0.05) -> Scraper:
+def scraper(kept: Kept, targets: str = "", interval: float = 0.3) -> Scraper:
     plan = Plan(targets, interval=interval, limit=LIMIT, reload=0.01)
     return Scraper(plan, KNOWN, kept.submit, time.time_ns)
 
