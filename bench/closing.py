@@ -34,7 +34,8 @@ _TWICE = GROUP // 100
 
 _SUMS = f"count(), {', '.join(f'sum({name})' for name in TOKEN_CLASSES)}"
 _PLAIN = f"SELECT {_SUMS} FROM events WHERE {IN_HOURS}"  # noqa: S608 - constants only
-_GROUPED = f"SELECT {DIMENSIONS}, {_SUMS} FROM events WHERE {IN_HOURS} GROUP BY {DIMENSIONS}"  # noqa: S608
+_KEY = ", ".join(DIMENSIONS)
+_GROUPED = f"SELECT {_KEY}, {_SUMS} FROM events WHERE {IN_HOURS} GROUP BY {_KEY}"  # noqa: S608
 
 
 class Hour(NamedTuple):

@@ -134,6 +134,21 @@ RESPONSE_MODEL = (
     "llm.response.model",
     "ai.response.model",
 )
+TIER = (
+    "tallystick.service_tier",
+    "openai.response.service_tier",
+    "gen_ai.openai.response.service_tier",
+    "anthropic.response.service_tier",
+    "llm.openai.service_tier",
+    "llm.anthropic.service_tier",
+    "llm.None.service_tier",
+)
+"""The service tier that served, such as ``batch`` or ``priority``."""
+REQUESTED_TIER = (
+    "openai.request.service_tier",
+    "gen_ai.openai.request.service_tier",
+    "gen_ai.request.service_tier",
+)
 RESPONSE_ID = ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.id")
 ANSWER = ("output.value",)
 """Attributes that hold a whole answer in JSON, of which its id and the details of its usage are

@@ -8,6 +8,7 @@ from collector.dialects import Dialect, provider_named
 from collector.otlp import Record
 from collector.outcome import outcome_of, status_code
 from collector.reading import Attributes, count, is_true, nanoseconds, text
+from collector.tier import tier_of
 from collector.usage_object import at
 from metering.event import Call, Source
 
@@ -63,6 +64,7 @@ def call_of(record: Record, dialect: Dialect, answer: Answer) -> Call:
         stream=is_true(attributes, aliases.STREAM),
         ttft_ns=_ttft_ns(attributes),
         queue_ns=nanoseconds(attributes, aliases.QUEUE_SECONDS, _SECOND_NS),
+        tier=tier_of(attributes),
     )
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from metering import dimension_store
 from metering import sums_sql as sql
 from metering.scale.layout import Layout, Table, ddl
 
@@ -36,6 +37,12 @@ PROGRESS = Table(
     version="noted",
 )
 """Up to which stamp arrivals have been looked at. Where a power cut takes it, they are again."""
+_LOOK = "dimensions"
+"""What is looked at; under another name than an earlier version's, which looked at less, so that
+all arrivals are looked at once more."""
+
+_PROGRESSED = "SELECT max(noted) FROM contested_progress WHERE name = {name:String}"
+_PROGRESS = "INSERT INTO contested_progress (name, noted) VALUES ({name:String}, {before:UInt64})"
 
 _AT_ONCE = 250_000
 """Arrivals looked at in one go: their keys are held in memory."""
@@ -44,7 +51,7 @@ Rows = Callable[[str, dict[str, Any]], Sequence[Sequence[Any]]]
 
 
 class Contested:
-    """The keys that are contested, hour by hour. Its owner maps errors of the engine."""
+    """What is noted of hours, and contested in them. Its owner maps errors of the engine."""
 
     def __init__(self, rows: Rows, command: Callable[..., None], layout: Layout) -> None:
         """Open the tables; ``rows`` queries the engine and ``command`` changes something."""
@@ -53,7 +60,7 @@ class Contested:
         self._lock = threading.Lock()
         for statement in (*ddl(CONTESTED, layout), *ddl(PROGRESS, layout)):
             command(statement)
-        self._noted = int(rows("SELECT max(noted) FROM contested_progress", {})[0][0])
+        self._noted = int(rows(_PROGRESSED, {"name": _LOOK})[0][0])
 
     def note(self, before: int, looked_back: Callable[[int], int]) -> None:
         """Look at the arrivals stored before a stamp that were not looked at yet.
@@ -69,9 +76,10 @@ class Contested:
         query = "SELECT DISTINCT hour FROM contested WHERE noted > {since:UInt64}"
         return {row[0] for row in self._rows(query, {"since": stamp})}
 
-    def keys(self, span: dict[str, Any]) -> set[int]:
-        """Return what has to do with other hours, or other spans."""
-        return {row[0] for row in self._rows(sql.CONTESTED, span)}
+    def keys(self, span: dict[str, Any]) -> tuple[bool, set[int]]:
+        """Return whether keys are contested in some hours, and those that are apart."""
+        count, apart = self._rows(sql.CONTESTED, span)[0]
+        return count > 0, set(apart)
 
     def _note_some(self, since: int, before: int) -> None:
         bounds = {"since": since, "before": before}
@@ -79,9 +87,7 @@ class Contested:
         if count == _AT_ONCE:
             bounds["before"] = int(last) + 1
         if count:
+            self._command(dimension_store.NOTE, bounds)
             self._command(sql.NOTE, bounds)
-            self._command(
-                "INSERT INTO contested_progress (name, noted) VALUES ('noted', {before:UInt64})",
-                bounds,
-            )
+            self._command(_PROGRESS, {**bounds, "name": _LOOK})
         self._noted = bounds["before"]

@@ -173,6 +173,8 @@ class Call:
     stream: bool = False
     ttft_ns: int = 0
     queue_ns: int = 0
+    tier: str = ""
+    """The service tier that served: ``batch``, ``priority``, ``flex`` ...; empty for standard."""
 
 
 @dataclass(frozen=True, slots=True)

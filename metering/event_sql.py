@@ -22,7 +22,7 @@ STORED_BETWEEN = """
 """
 
 TOUCHED = f"""
-SELECT DISTINCT toDateTime(toStartOfHour(addSeconds(ended_at, near)), 'UTC') FROM events
+SELECT DISTINCT toDateTime(toStartOfHour(addSeconds(ended_at, near)), 'UTC') AS hour FROM events
 ARRAY JOIN [-{_WINDOW}, 0, {_WINDOW}] AS near WHERE {STORED_BETWEEN}
 """  # noqa: S608 - constants only; values travel as parameters
 """An event near an hour's end may tell of a call in the next hour too."""
@@ -131,11 +131,15 @@ WHERE sequence > before + 1 ORDER BY producer, before LIMIT {limit:UInt32}
 
 HAS = "SELECT DISTINCT hex(event_id) FROM events WHERE event_key IN {keys:Array(UInt64)}"
 
-DIMENSIONS = "tenant, project, api_key, cluster, resource, pool, model, operation, outcome, quality"
+DIMENSIONS = (
+    "tenant", "project", "api_key", "cluster", "resource", "pool", "model", "operation",
+    "outcome", "quality", "provider", "tier", "spill_reason",
+)  # fmt: skip
+"""What usage is grouped by, in the order of ``RawKey``."""
 
 ARRIVALS = f"""
 SELECT hex(event_id), response_id, toUnixTimestamp64Nano(started_at),
-       toUnixTimestamp64Nano(ended_at), {DIMENSIONS},
+       toUnixTimestamp64Nano(ended_at), {", ".join(DIMENSIONS)},
        fresh, cached, written_5m, written_1h, output, reasoning,
        role, rank, is_choice, toUnixTimestamp64Nano(stored_at), hex(trace_id), hex(span_id),
        hex(parent_span_id), gateway, instance, requested_model, dialect, caveat, qualities
@@ -155,8 +159,9 @@ def arrival_of(row: Sequence[Any]) -> Arrival:
     """Read one row of ``ARRIVALS``: as much of an event as choosing and folding look at."""
     event_id, response_id, started_at, ended_at, *rest = row
     tenant, project, api_key, cluster, resource, pool, model, operation, outcome = rest[:9]
-    role, rank, is_choice, stored_at, trace_id, span_id, parent_span_id = rest[16:23]
-    gateway, instance, requested_model, dialect, caveat, qualities = rest[23:]
+    provider, tier, spill_reason = rest[10:13]
+    role, rank, is_choice, stored_at, trace_id, span_id, parent_span_id = rest[19:26]
+    gateway, instance, requested_model, dialect, caveat, qualities = rest[26:]
     event = UsageEvent(
         event_id=bytes.fromhex(event_id),
         started_at=started_at,
@@ -168,17 +173,20 @@ def arrival_of(row: Sequence[Any]) -> Arrival:
             cluster=cluster,
             gateway=gateway,
             pool=pool,
+            spill_reason=spill_reason,
             resource=resource,
             instance=instance,
         ),
         call=Call(
+            provider=provider,
             requested_model=requested_model,
             model=model,
             operation=operation,
             response_id=response_id,
             outcome=Outcome(outcome),
+            tier=tier,
         ),
-        tokens=Tokens(*rest[10:16]),
+        tokens=Tokens(*rest[13:19]),
         qualities=Qualities(*(_QUALITY[letter] for letter in qualities)),
         role=Role(role),
         rank=rank,

@@ -42,6 +42,8 @@ _NOW = "SELECT toUnixTimestamp64Nano(now64(9))"
 _FOR_EVER = 2**62
 _DOUBLED_AT_ONCE = 250_000
 """Calls that are told more than once, chosen from in one go: their records are sorted in memory."""
+_YIELDING = {"os_threads_nice_value_query": 10}
+"""What reads leaves the processor to what receives, where the process may say so (CAP_SYS_NICE)."""
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0, "optimize_on_insert": 0}
 
 
@@ -93,7 +95,7 @@ class EventStore:
         first = floor if self._is_shared else max(self._newest_stamp(), floor)
         self._stamps = Stamps(now_ns, self._store_now, first, settle_ns)
         self._corrected = Corrected(self.rows, self.command, self._layout)
-        self._hours = HourStore(self, self._layout)
+        self._hours = HourStore(self, self._layout, deployment.bands)
 
     @classmethod
     def open(
@@ -107,7 +109,7 @@ class EventStore:
         """
         parts = urlsplit(url)
         if parts.scheme == "chdb" and not parts.netloc:
-            client = _open_chdb(Path(parts.path))
+            client = _open_chdb(Path(parts.path), _YIELDING)
             store = cls(client, now_ns, floor, deployment)
             store._writer = _open_chdb(Path(parts.path))
             return store
@@ -287,10 +289,12 @@ class EventStore:
         return int(newest[0][0])
 
 
-def _open_chdb(directory: Path) -> Any:
+def _open_chdb(directory: Path, settings: dict[str, int] | None = None) -> Any:
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        return clickhouse_connect.get_client(interface="chdb", path=str(directory))
+        return clickhouse_connect.get_client(
+            interface="chdb", path=str(directory), settings=settings
+        )
     except (ClickHouseError, OSError, RuntimeError) as error:
         found = str(error)
         raise obstacle(directory, found) or StoreLockedError(directory, found) from error

@@ -19,6 +19,10 @@ DIMENSIONS: tuple[str, ...] = (
     "operation",
     "outcome",
     "quality",
+    "band",
+    "provider",
+    "tier",
+    "spill_reason",
 )
 DEFAULT_BY: tuple[str, ...] = ("account", "pool", "model", "operation")
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from metering.arrival import Arrival
+from metering.band import NO_BANDS, Bands
 from metering.choice import verdicts
 from metering.corrections.correction import NONE, Corrections, effective
 from metering.event import TOKEN_CLASSES, Outcome, Quality, Tokens, UsageEvent
@@ -36,6 +37,10 @@ class RawKey:
     operation: str = "chat"
     outcome: Outcome = Outcome.OK
     quality: Quality = Quality.MEASURED
+    provider: str = ""
+    tier: str = ""
+    spill_reason: str = ""
+    band: str = ""
 
 
 class Sums(NamedTuple):
@@ -54,7 +59,9 @@ class Sums(NamedTuple):
         return Sums(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def fold(arrivals: Iterable[Arrival], corrections: Corrections = NONE) -> dict[RawKey, Sums]:
+def fold(
+    arrivals: Iterable[Arrival], corrections: Corrections = NONE, bands: Bands = NO_BANDS
+) -> dict[RawKey, Sums]:
     """Return the sums of every hour and key, each call counted once, as corrected.
 
     Order, resends and batch boundaries do not matter: the first arrival of an identity is told
@@ -62,7 +69,8 @@ def fold(arrivals: Iterable[Arrival], corrections: Corrections = NONE) -> dict[R
     """
     sums: dict[RawKey, Sums] = defaultdict(Sums)
     for record in bill_records(effective(arrivals, corrections)):
-        sums[raw_key(record)] = sums[raw_key(record)].plus(Sums(1, *_counts(record.tokens)))
+        key = raw_key(record, bands)
+        sums[key] = sums[key].plus(Sums(1, *_counts(record.tokens)))
     return dict(sums)
 
 
@@ -71,7 +79,7 @@ def bill_records(events: Iterable[UsageEvent]) -> list[UsageEvent]:
     return [verdict.event for verdict in verdicts(events) if verdict.bills]
 
 
-def raw_key(event: UsageEvent) -> RawKey:
+def raw_key(event: UsageEvent, bands: Bands = NO_BANDS) -> RawKey:
     """Return the key under which an event is summed."""
     seconds = event.ended_at // 1_000_000_000
     return RawKey(
@@ -86,16 +94,19 @@ def raw_key(event: UsageEvent) -> RawKey:
         operation=event.call.operation,
         outcome=event.call.outcome,
         quality=event.quality,
+        provider=event.call.provider,
+        tier=event.call.tier,
+        spill_reason=event.source.spill_reason,
+        band=bands.of(event.tokens.total_input),
     )
 
 
 def added(parts: Iterable[Mapping[RawKey, Sums]]) -> dict[RawKey, Sums]:
     """Return several sums as one."""
-    out: dict[RawKey, Sums] = defaultdict(Sums)
+    out: dict[RawKey, Sums] = {}
     for part in parts:
-        for key, sums in part.items():
-            out[key] = out[key].plus(sums)
-    return dict(out)
+        out |= {key: out[key].plus(sums) if key in out else sums for key, sums in part.items()}
+    return out
 
 
 def _counts(tokens: Tokens) -> Iterable[int]:

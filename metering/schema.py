@@ -105,6 +105,7 @@ COLUMNS: tuple[Column, ...] = (
     _text("caveat"),
     _text("producer"),
     _number("sequence", "UInt64", pa.uint64(), "T64, ZSTD(1)"),
+    _text("call.tier"),
 )  # fmt: skip
 
 STORED_AT = "stored_at"
@@ -146,6 +147,7 @@ EVENTS = Table(
     partition_by="toYYYYMMDD(ended_at)",
     order_by="(tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)",
     shard_by=f"xxHash64({_CALL_ID.format(trace_id=_TRACE_ID, span_id=_SPAN_ID)})",
+    added=tuple(c.ddl for c in COLUMNS if c.name == "tier"),
     settings=(*_DURABLE, "min_bytes_for_wide_part = 10485760"),
 )
 """One row per identity *and content*: merging drops resends, the earliest stamp stays, and a

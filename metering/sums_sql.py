@@ -1,18 +1,23 @@
 """The SQL that sums hours: nearly all calls are told once, and cost a plain sum.
 
-``PLAIN`` and ``DOUBLED_SUMS`` say in SQL what ``rollup.fold`` says in Python for records of one
-hour; records that only other hours or a span tree explain are folded in Python (``@keys``). A
-property test holds the three together.
+``PLAIN`` and ``CAREFUL`` say in SQL what ``rollup.fold`` says in Python for records of one hour;
+records that only other hours or a span tree explain are folded in Python. A property test holds
+the three together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from metering.event import Outcome, Quality
-from metering.event_sql import BELOW_KEY, DIMENSIONS, IN_HOURS, STORED_BETWEEN
+from metering.band import Bands
+from metering.event import TOKEN_CLASSES, Outcome, Quality
+from metering.event_sql import BELOW_KEY, DIMENSIONS, IN_HOURS, STORED_BETWEEN, TOUCHED
+from metering.group import BY_TEXTS, Groups
 from metering.hashing import BELOW
 from metering.rollup import RawKey, Sums
+
+_HOUR_SECONDS = 3600
+_INPUT = "fresh + cached + written_5m + written_1h"
 
 _BELOW_SIGHTED = f"SELECT {BELOW_KEY} FROM events WHERE {STORED_BETWEEN} AND length(event_id) = 24"  # noqa: S608
 _ABOVE = f"SELECT link_key FROM events WHERE {STORED_BETWEEN} AND parent_span_id != ''"  # noqa: S608
@@ -36,6 +41,7 @@ _CONTESTED_ROWS = (
     ("link_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND link_key IN ({_PARENTS})"),
     (f"bitXor(key, {BELOW})", "hour", "true", f"sightings WHERE key IN ({_BELOW_SIGHTED})"),
     ("event_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND {BELOW_KEY} IN ({_CHILDREN})"),
+    ("0", "hour", "false", f"({TOUCHED})"),
 )
 NOTE = (
     "INSERT INTO contested (key, hour, is_apart, noted) SETTINGS max_threads = 1\n"  # noqa: S608
@@ -45,7 +51,8 @@ NOTE = (
     )
 )
 """What makes arrivals contested, each under all hours that it concerns: told of twice, in one hour
-or apart; above or below other events, whichever came first."""
+or apart; above or below other events, whichever came first. The key 0 stands for no call: under it
+are all hours that arrivals touch."""
 
 UP_TO = f"""
 SELECT max(toUnixTimestamp64Nano(stored_at)), count() FROM (
@@ -54,16 +61,32 @@ SELECT max(toUnixTimestamp64Nano(stored_at)), count() FROM (
 """  # noqa: S608
 """The last stamp of so many arrivals."""
 
-_IN_SPAN = "hour >= toDateTime({start:Int64}, 'UTC') AND hour < toDateTime({end:Int64}, 'UTC')"
-CONTESTED = f"SELECT DISTINCT key FROM contested WHERE {_IN_SPAN} AND is_apart"  # noqa: S608
+_IN_SPAN = """
+    hour >= toDateTime({start:Int64}, 'UTC') AND hour < toDateTime({end:Int64}, 'UTC') AND key != 0
+"""
+CONTESTED = f"SELECT count(), groupUniqArrayIf(key, is_apart) FROM contested WHERE {_IN_SPAN}"  # noqa: S608
 
 DOUBLED = f"INSERT INTO @doubled SELECT DISTINCT key FROM contested WHERE {_IN_SPAN}"  # noqa: S608
 """Whatever more than one row tells of: sent again, or told by several records."""
 
+_TOKENS = ", ".join(TOKEN_CLASSES)
+_DIMENSIONS = ", ".join(DIMENSIONS)
+_ROW = f"""ended_at, stored_at, {_DIMENSIONS}, {_TOKENS},
+    event_id, content_hash, rank, is_choice, role, call_id, trace_id, event_key, call_key"""
+
+CREATE_ROWS = f"CREATE TABLE @rows ENGINE = Memory EMPTY AS SELECT {_ROW} FROM events"  # noqa: S608
+FETCH = f"""
+INSERT INTO @rows SELECT {_ROW} FROM events PREWHERE {IN_HOURS}
+    AND (call_key IN (SELECT key FROM @doubled) OR event_key IN (SELECT key FROM @doubled))
+WHERE call_key % {{slices:UInt32}} = {{slice:UInt32}}
+"""  # noqa: S608
+"""The rows of calls that are summed with care; those of one call in one slice."""
+
+CONTRADICTED_ROWS = """
+SELECT event_key FROM @rows GROUP BY event_key HAVING min(call_key) != max(call_key)
+"""
 CONTRADICTED = f"""
-SELECT event_key FROM events WHERE {IN_HOURS} AND event_key IN (
-    SELECT key FROM contested WHERE {_IN_SPAN} AND NOT is_apart
-)
+SELECT event_key FROM events WHERE {IN_HOURS} AND event_key IN (SELECT key FROM @doubled)
 GROUP BY event_key HAVING min(call_key) != max(call_key)
 """  # noqa: S608
 """Identities that were told of as different calls."""
@@ -73,74 +96,86 @@ NOT_VOID = """
         SELECT event_id FROM corrected WHERE correction IN {voids:Array(String)}
     )
 """
-_APART = """
-    AND event_key NOT IN (SELECT key FROM @keys) AND call_key NOT IN (SELECT key FROM @keys)
+NOT_IN_ROWS = "AND event_id NOT IN (SELECT event_id FROM @rows)"
+NOT_DOUBLED = """
+    AND call_key NOT IN (SELECT key FROM @doubled) AND event_key NOT IN (SELECT key FROM @doubled)
 """
-_TOKENS = ("fresh", "cached", "written_5m", "written_1h", "output", "reasoning")
+"""Both leave the calls that are summed with care out of a plain sum. Merging changes neither: all
+rows of an identity go together, however many of them are left."""
 
 PLAIN = f"""
-SELECT toDateTime(toStartOfHour(ended_at), 'UTC') AS hour, {DIMENSIONS},
-       count(), {", ".join(f"sum({name})" for name in _TOKENS)}
-FROM events WHERE {IN_HOURS} AND role = {{role:String}} @not_void @apart @not_doubled
-GROUP BY hour, {DIMENSIONS}
+SELECT @hour AS hour, @group AS key, @band AS band,
+       count(), {", ".join(f"sum({name})" for name in TOKEN_CLASSES)}
+FROM events WHERE {IN_HOURS} AND role = {{role:String}} @not_void @single
+GROUP BY hour, key, band HAVING count() > 0
 """  # noqa: S608
 
-_BILLED = f"ended_at, {DIMENSIONS}, {', '.join(_TOKENS)}"
-_RANKED = "(quality = 'unknown', rank)"
-_CHOICE = "(quality = 'unknown', rank, event_id)"
+_CHOSEN_BY = "quality = 'unknown', rank, event_id"
+"""Of the records of a call the first in this order bills."""
 
-DOUBLED_SUMS = f"""
-SELECT toDateTime(toStartOfHour(bill.1), 'UTC') AS hour,
-       bill.2, bill.3, bill.4, bill.5, bill.6, bill.7, bill.8, bill.9, bill.10, bill.11,
-       count(), sum(bill.12), sum(bill.13), sum(bill.14), sum(bill.15),
-       sum(outputs), sum(reasonings)
+CAREFUL = f"""
+SELECT @hour AS hour, ({_DIMENSIONS}) AS key, band,
+       count(), {", ".join(f"sum({name})" for name in TOKEN_CLASSES[:4])},
+       sum(if(by_choice, all_output, output)), sum(if(by_choice, all_reasoning, reasoning))
 FROM (
-    SELECT argMin(({_BILLED}), {_CHOICE}) AS bill,
-           if(by_choice, sumIf(output, is_choice), bill.16) AS outputs,
-           if(by_choice, sumIf(reasoning, is_choice), bill.17) AS reasonings
-    FROM (
-        SELECT *,
-               min({_RANKED}) OVER (PARTITION BY call_id) AS best,
-               argMin(is_choice, {_CHOICE}) OVER (PARTITION BY call_id) AS by_choice,
+    SELECT * FROM (
+        SELECT *, @band AS band, quality = 'unknown' AS is_unknown,
+               first_value(is_choice) OVER best AS by_choice,
+               first_value(is_unknown) OVER best AS best_is_unknown,
+               first_value(rank) OVER best AS best_rank,
+               sumIf(output, is_choice) OVER (PARTITION BY call_id) AS all_output,
+               sumIf(reasoning, is_choice) OVER (PARTITION BY call_id) AS all_reasoning,
                multiIf(by_choice, '', trace_id = '', event_id, trace_id) AS part
         FROM (
-            SELECT {_BILLED}, event_id, rank, is_choice, role, call_id, trace_id FROM events
-            WHERE {IN_HOURS} @not_void @apart
-              AND call_key IN (
-                  SELECT key FROM @doubled WHERE key % {{slices:UInt32}} = {{slice:UInt32}})
+            SELECT * FROM @rows
+            WHERE call_key NOT IN (SELECT key FROM @apart)
+              AND event_key NOT IN (SELECT key FROM @apart) @not_void
             ORDER BY stored_at, content_hash
             LIMIT 1 BY event_id
         )
         WHERE role = {{role:String}}
+        WINDOW best AS (PARTITION BY call_id ORDER BY {_CHOSEN_BY})
     )
-    WHERE by_choice OR (NOT is_choice AND {_RANKED} = best)
-    GROUP BY call_id, part, by_choice
+    WHERE by_choice OR (NOT is_choice AND is_unknown = best_is_unknown AND rank = best_rank)
+    ORDER BY {_CHOSEN_BY}
+    LIMIT 1 BY call_id, part
 )
-GROUP BY hour, bill.2, bill.3, bill.4, bill.5, bill.6, bill.7, bill.8, bill.9, bill.10, bill.11
+GROUP BY hour, key, band
+SETTINGS max_threads = 1
 """  # noqa: S608
 
 
-def sums_query(query: str, keys: str, doubled: str, *, has_voids: bool) -> str:
-    """Fill in tables of keys, empty where there are none: what need not be asked is left out."""
-    parts = {
-        "@not_void": NOT_VOID if has_voids else "",
-        "@apart": _APART if keys else "",
-        "@not_doubled": "AND call_key NOT IN (SELECT key FROM @doubled)" if doubled else "",
-        "@keys": keys,
-        "@doubled": doubled,
-    }
-    for name, text in parts.items():
-        query = query.replace(name, text)
+def filled(query: str, blanks: Mapping[str, str]) -> str:
+    """Return a query with its blanks filled in: what need not be asked is left out."""
+    for name, text in blanks.items():
+        query = query.replace(f"@{name}", text)
     return query
 
 
-def sums_of(row: Sequence[Any]) -> tuple[RawKey, Sums]:
-    """Read one row of ``PLAIN`` or ``DOUBLED_SUMS``."""
-    hour: datetime = row[0] if row[0].tzinfo else row[0].replace(tzinfo=UTC)
-    tenant, project, api_key, cluster, resource, pool, model, operation = row[1:9]
-    outcome, quality = row[9:11]
+def hour_of_rows(span: Mapping[str, int]) -> str:
+    """Return the expression of a row's hour, counted from 1970: the same for all in one hour."""
+    if span["end"] - span["start"] == _HOUR_SECONDS:
+        return str(span["start"] // _HOUR_SECONDS)
+    return f"intDiv(toUnixTimestamp64Nano(ended_at), {_HOUR_SECONDS * 1_000_000_000})"
+
+
+def band_of_rows(bands: Bands) -> str:
+    """Return the expression of what ``Bands.of`` returns."""
+    if not bands.bounds:
+        return "''"
+    cases = (f"{_INPUT} >= {bound}, '{bound}'" for bound in reversed(bands.bounds))
+    return f"multiIf({', '.join(cases)}, '0')"
+
+
+def sums_of(row: Sequence[Any], groups: Groups = BY_TEXTS) -> tuple[RawKey, Sums]:
+    """Read one row of ``PLAIN`` or ``CAREFUL``."""
+    hour, value, band, *counts = row
+    tenant, project, api_key, cluster, resource, pool, model, operation, *rest = groups.key_of(
+        value
+    )
+    outcome, quality, provider, tier, spill_reason = rest
     key = RawKey(
-        hour=hour.astimezone(UTC),
+        hour=datetime.fromtimestamp(hour * _HOUR_SECONDS, UTC),
         tenant=tenant,
         project=project,
         api_key=api_key,
@@ -151,5 +186,9 @@ def sums_of(row: Sequence[Any]) -> tuple[RawKey, Sums]:
         operation=operation,
         outcome=Outcome(outcome),
         quality=Quality(quality),
+        provider=provider,
+        tier=tier,
+        spill_reason=spill_reason,
+        band=band,
     )
-    return key, Sums(*row[11:])
+    return key, Sums(*counts)

@@ -1,9 +1,11 @@
 """Rows of the ledger that hold quantities and time. Only store.py builds them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, String
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, String, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -28,6 +30,18 @@ class Instant(TypeDecorator[datetime]):
             return None
         stored: datetime = value
         return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """Return what writes an instant. Rows by the thousand have the same one: it is kept."""
+        return _remembering(super().bind_processor(dialect))
+
+    def result_processor(self, dialect: Dialect, coltype: Any) -> Any:
+        """Return what reads an instant, and keeps the last ones."""
+        return _remembering(super().result_processor(dialect, coltype))
+
+
+def _remembering(process: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    return lru_cache(maxsize=1024)(process) if process else None
 
 
 class AccountRow(SQLModel, table=True):
@@ -106,6 +120,13 @@ class UsageRow(SQLModel, table=True):
     __table_args__ = (
         Index("usage_current", "account", "hour", "superseded_by"),
         Index("usage_hour", "hour", "superseded_by"),
+        Index(
+            "usage_now",
+            "account",
+            "hour",
+            sqlite_where=text("superseded_by IS NULL"),
+            postgresql_where=text("superseded_by IS NULL"),
+        ),
     )
 
     id: int | None = Field(
@@ -124,6 +145,9 @@ class UsageRow(SQLModel, table=True):
     quality: str
     meter: str
     band: str = Field(sa_column=Column(String, nullable=False))
+    provider: str = Field(sa_column=Column(String, nullable=False, server_default=""))
+    tier: str = Field(sa_column=Column(String, nullable=False, server_default=""))
+    spill_reason: str = Field(sa_column=Column(String, nullable=False, server_default=""))
     quantity: int = Field(sa_column=Column(BigInteger, nullable=False))
     run: int = Field(foreign_key="close_run.id")
     superseded_by: int | None = Field(default=None, foreign_key="close_run.id")

@@ -1,62 +1,110 @@
-"""Lines and bills: charges become FOCUS rows, and one rounding row cuts the sum to whole fen.
+"""Bills: what months come to by now, less what earlier bills carry, as lines that add up.
 
-charges -> lines (ten decimals each) + rounding row -> bill; rows add up to the payable, exactly
+charges - posted -> lines (ten decimals each) + rounding row -> a month's part; parts -> bill
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from fractions import Fraction
 from hashlib import sha256
-from typing import Any
 
 from metering.interval import Resource
 from metering.period import Period, zone_of
-from pricing.book import PriceBook
-from pricing.charge_row import Context, charge_row, own_cells, row_frame
-from pricing.focus import COLUMNS, Row, cell
-from pricing.money import Rounding, rounded, shown
-from pricing.rating import Charge, Inputs, Kind, rate
+from pricing.bill_part import FIRST, Cutoffs, Part, Rating, part_of
+from pricing.charge_row import Context
+from pricing.focus import Row, cell
+from pricing.ledger.entry import MAX_UNITS, Unit
+from pricing.policy import Policy
+from pricing.rating import rate
+from pricing.rating_inputs import Inputs
+from pricing.stored_row import NAMES
+from pricing.total import NOTHING_DUE, Totals, unit_of
 
-PREPAID = frozenset({Kind.TERM, Kind.TERM_USED, Kind.TERM_UNUSED})
-"""Charges that are whole fen already; the rest is summed exactly and cut once."""
+NUMBER = "InvoiceId"
+"""The column that is filled when a bill is issued; no hash covers it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cutoffs:
-    """What a run saw: usage up to ``service_to`` (event time), stored before ``stored_before``."""
+class State(StrEnum):
+    """How far a bill is: draft -> issued -> settled, or void; blocked and parked are drafts."""
 
-    service_to: datetime
-    stored_before: int
-    usage_run: int
+    DRAFT = "draft"
+    BLOCKED = "blocked"
+    """Something has no price or no count."""
+    PARKED = "parked"
+    """It has more lines or money than its book's policy lets pass without a look."""
+    ISSUED = "issued"
+    SETTLED = "settled"
+    VOID = "void"
+
+
+POSTED = frozenset({State.ISSUED, State.SETTLED, State.VOID})
+"""States in which lines count as posted; a void bill's are taken back by its credit note."""
+
+
+class Document(StrEnum):
+    """What a bill is on paper."""
+
+    BILL = "bill"
+    CREDIT_NOTE = "credit-note"
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A draft bill of one account and month."""
+    """A bill of one account and month, or a credit note to one."""
 
     id: str
     account: str
     month: Period
-    currency: str
+    unit: Unit
     cutoffs: Cutoffs
     book_hash: str
     lines: tuple[Row, ...]
+    """What was rated; what the wallet paid stands in ``credits``."""
     payable: Decimal
-    blockers: tuple[str, ...]
-    warnings: tuple[str, ...]
+    blockers: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    credits: tuple[Row, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """How the lines came about; empty for a bill that was read back."""
+    stage: State = State.DRAFT
+    document: Document = Document.BILL
+    number: str = ""
+    corrects: str = ""
+    """The bill that a credit note is to."""
+    reason: str = ""
+    """Why it is parked, or why there is a credit note."""
+
+    @property
+    def currency(self) -> str:
+        """The currency of all its amounts."""
+        return self.unit.currency
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, which add up to what is payable, with the number where there is one."""
+        rows = (*self.lines, *self.credits)
+        return tuple({**row, NUMBER: self.number} for row in rows) if self.number else rows
 
     @property
     def result_hash(self) -> str:
         """The hash of what the bill says: the same inputs give the same one, for ever."""
-        return sha256(canonical_lines(self.lines).encode()).hexdigest()
+        return canonical_hash(self.lines)
 
     @property
-    def state(self) -> str:
-        """``draft``, or ``blocked`` while something has no price or no count."""
-        return "blocked" if self.blockers else "draft"
+    def state(self) -> State:
+        """How far it is; a draft may be blocked or parked."""
+        return State.BLOCKED if self.stage is State.DRAFT and self.blockers else self.stage
+
+    @property
+    def totals(self) -> Totals:
+        """What all months on it come to."""
+        found = NOTHING_DUE
+        for part in self.parts:
+            found = found.plus(part.totals)
+        return found
 
 
 def make_bill(
@@ -66,43 +114,79 @@ def make_bill(
     cutoffs: Cutoffs,
     warnings: Sequence[str] = (),
 ) -> Bill:
-    """Rate the month and write it down as lines that add up to what is payable.
+    """Rate a month of which nothing was billed, and write it down as a bill."""
+    rating = Rating(inputs, account_name, tuple(resources), cutoffs, rate(inputs))
+    name = bill_id(inputs.account, inputs.month, inputs.zone)
+    return bill_of([part_of(rating, FIRST, context_of(rating, name, inputs.month))], name, warnings)
+
+
+def bill_id(account: str, month: Period, zone: str, number: int = 1) -> str:
+    """Return the id of the n-th bill of a month: ``acme-202610``, ``acme-202610-2``."""
+    first = f"{account}-{month.start.astimezone(zone_of(zone)):%Y%m}"
+    return first if number == 1 else f"{first}-{number}"
+
+
+def context_of(rating: Rating, name: str, month: Period) -> Context:
+    """Return what all rows share that a rating puts on a bill."""
+    return Context(
+        bill_id=name,
+        account=rating.inputs.account,
+        account_name=rating.account_name,
+        month=month,
+        book=rating.inputs.book,
+        book_hash=rating.inputs.book.digest,
+        resources={r.id: r for r in rating.resources},
+    )
+
+
+def bill_of(parts: Sequence[Part], name: str, warnings: Sequence[str] = ()) -> Bill:
+    """Put parts on one bill: the first is its own month, those after it correct earlier ones.
 
     Raises:
-        MissingPriceError: a contract asks for a price that the book does not have.
+        MixedUnitsError: months were billed in different currencies.
     """
-    rated = rate(inputs)
-    bill_id = f"{inputs.account}-{inputs.month.start.astimezone(zone_of(inputs.zone)):%Y%m}"
-    context = Context(
-        bill_id=bill_id,
-        account=inputs.account,
-        account_name=account_name,
-        month=inputs.month,
-        book=inputs.book,
-        book_hash=inputs.book.digest,
-        resources={r.id: r for r in resources},
-    )
-    lines = [charge_row(c, context) for c in rated.charges]
-    payable, rounding = _settle(rated.charges, lines, inputs.book)
-    lines.append(_rounding_row(rounding, context))
-    assert sum((Fraction(line["BilledCost"]) for line in lines), Fraction(0)) == payable
+    own = parts[0]
+    inputs = own.rating.inputs
+    units = {unit_of(part.rating.inputs.book) for part in parts}
+    if len(units) > 1:
+        raise MixedUnitsError(name, units)
+    unit = unit_of(inputs.book)
+    payable = sum(part.totals.payable for part in parts)
+    lines = tuple(line.cells for part in parts for line in part.lines)
+    assert sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0)) == unit.amount(payable)
     return Bill(
-        id=bill_id,
+        id=name,
         account=inputs.account,
         month=inputs.month,
-        currency=inputs.book.currency,
-        cutoffs=cutoffs,
-        book_hash=context.book_hash,
-        lines=tuple(lines),
-        payable=payable,
-        blockers=tuple(rated.blockers),
+        unit=unit,
+        cutoffs=own.rating.cutoffs,
+        book_hash=inputs.book.digest,
+        lines=lines,
+        payable=unit.amount(payable),
+        blockers=tuple(own.rating.rated.blockers),
         warnings=tuple(warnings),
+        parts=tuple(parts),
     )
+
+
+def why_parked(bill: Bill, policy: Policy) -> str:
+    """Return why a bill must not be issued before somebody has looked at it, or nothing."""
+    if len(bill.lines) > policy.max_lines:
+        return f"a bill must have at most {policy.max_lines} lines, found {len(bill.lines)}"
+    most = bill.unit.amount(MAX_UNITS) if policy.max_bill is None else policy.max_bill
+    if abs(bill.payable) > most:
+        return f"a bill must be of at most {most:f} {bill.currency}, found {bill.payable:f}"
+    return ""
+
+
+def canonical_hash(lines: Sequence[Row]) -> str:
+    """Return the hash of lines."""
+    return sha256(canonical_lines(lines).encode()).hexdigest()
 
 
 def canonical_lines(lines: Sequence[Row]) -> str:
     """Return the lines as the one JSON text that hashes are made of; decimals are text."""
-    names = [c.name for c in COLUMNS["1.2"]]
+    names = [name for name in NAMES if name != NUMBER]
     return json.dumps(
         [[None if line[n] is None else cell(line[n]) for n in names] for line in lines],
         ensure_ascii=False,
@@ -110,37 +194,9 @@ def canonical_lines(lines: Sequence[Row]) -> str:
     )
 
 
-def payable_of(charges: Sequence[Charge], book: PriceBook) -> Decimal:
-    """Return what is payable for charges: the exact postpaid sum is cut once, not line by line."""
-    postpaid = sum((c.billed for c in charges if c.kind not in PREPAID), Fraction(0))
-    orders = sum((c.billed for c in charges if c.kind in PREPAID), Fraction(0))
-    cut = rounded(postpaid, book.postpaid.places, book.postpaid.mode)
-    places = max(book.postpaid.places, book.order.places)
-    return rounded(Fraction(cut) + orders, places, Rounding.DOWN)
+class MixedUnitsError(ValueError):
+    """A bill in two currencies."""
 
-
-def _settle(
-    charges: Sequence[Charge], lines: Sequence[Row], book: PriceBook
-) -> tuple[Decimal, Decimal]:
-    """Return payable, and the rounding that the lines lack of it."""
-    payable = payable_of(charges, book)
-    listed = sum((Fraction(line["BilledCost"]) for line in lines), Fraction(0))
-    return payable, shown(Fraction(payable) - listed)
-
-
-def _rounding_row(amount: Decimal, context: Context) -> Row:
-    mode = context.book.postpaid.mode.replace("_", " ")
-    cells: dict[str, Any] = row_frame(context) | {
-        "ChargeCategory": "Adjustment",
-        "ChargeDescription": f"Rounding of the postpaid sum to whole minor units ({mode})",
-        "ChargeFrequency": "One-Time",
-        "ChargePeriodStart": context.month.start,
-        "ChargePeriodEnd": context.month.end,
-        "BilledCost": amount,
-        "ListCost": amount,
-        "ContractedCost": amount,
-        "EffectiveCost": amount,
-        "PricingCurrencyEffectiveCost": amount,
-        "x_ChargeDescriptionZh": "抹零",
-    }
-    return cells | own_cells(context, ("rounding",))
+    def __init__(self, name: str, units: set[Unit]) -> None:
+        found = " and ".join(sorted(f"{u.currency} with {u.places} decimals" for u in units))
+        super().__init__(f"bill {name} must be in one currency, found {found}")

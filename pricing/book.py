@@ -1,53 +1,35 @@
 """The price book: dated, content-addressed prices, and the one way to look one up.
 
-book.yaml + nodes.csv + tokens.csv -> PriceBook -> rate_for(item, region=..., ...) -> Rate
+files -> book_file.parse_book -> PriceBook -> rate_for(item, at, region=..., ...) -> Rate
 """
 
-import csv
-import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
-import yaml
-
-from metering.period import zone_of
-from pricing.money import Rounding, plain, price_of
-
-NODE_COLUMNS = ("region_id", "spec", "monthly_cny", "hourly_cny")
-TOKEN_COLUMNS = ("size_class", "where", "cny_per_10k_tokens")
-"""The columns that a table must have; the first two tell its rows apart."""
-
-
-class Item(StrEnum):
-    """What is sold."""
-
-    NODE_MONTH = "node-month"
-    """One node for one month, 包年包月."""
-    NODE_HOUR = "node-hour"
-    """One node for one hour, 按量付费."""
-    TOKENS = "tokens"
-    """Tokens of one size class, 按Token计费."""
+from metering.period import Period, zone_of
+from metering.resources.schedule import EVER
+from pricing.currency import minor_places
+from pricing.lookup import Explained, Lookup, Moment, explained
+from pricing.money import Rounding, plain
+from pricing.policy import DEFAULT, Policy, TaxRate, told_of
+from pricing.rate import Item, Rate
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A price and its ``per``: so much money for ``per`` units, where every dimension matches."""
+class Scope(StrEnum):
+    """What is rounded."""
 
-    item: Item
-    dimensions: tuple[tuple[str, str], ...]
-    price: Decimal
-    per: int
-    unit: str
-    """FOCUS unit of one: ``Months``, ``Hours``, ``Tokens``."""
-
-    def matches(self, item: Item, wanted: Mapping[str, str]) -> bool:
-        """Whether this rate applies to what is wanted."""
-        return item is self.item and all(wanted.get(k) == v for k, v in self.dimensions)
+    PERIOD = "period"
+    """The sum of a period, or of an order: once."""
+    LINE = "line"
+    """Every line of a bill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +38,7 @@ class Cut:
 
     places: int
     mode: Rounding
+    scope: Scope = Scope.PERIOD
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,187 +65,168 @@ class PriceBook:
     terms: tuple[int, ...]
     regions: tuple[Region, ...]
     rates: tuple[Rate, ...]
+    minor_said: int | None = None
+    """Decimals of the currency's minor unit, where its file says so and not ISO 4217."""
+    term_factors: Mapping[int, Decimal] = field(default_factory=dict, hash=False)
+    """Months of a term -> what it leaves to pay of the list price."""
+    bands: tuple[int, ...] = ()
+    """Lower bounds, in input tokens, of the context bands that requests are put in."""
+    valid: Period = EVER
+    policy: Policy = DEFAULT
+    taxes: tuple[TaxRate, ...] = ()
+    _lookup: Lookup = field(init=False, compare=False, repr=False)
+    _digest: list[str] = field(init=False, compare=False, repr=False)
+    """The hash, once it was asked for."""
+    _region: Mapping[str, Region] = field(init=False, compare=False, repr=False)
+    _clock: ZoneInfo = field(init=False, compare=False, repr=False)
 
-    def rate_for(self, item: Item, **wanted: str) -> Rate:
-        """Return the one rate that applies; the most specific wins.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_clock", zone_of(self.zone))
+        object.__setattr__(self, "_region", {r.id: r for r in self.regions})
+        object.__setattr__(self, "_digest", [])
+        object.__setattr__(self, "_lookup", Lookup(self.rates))
+
+    @property
+    def minor(self) -> int:
+        """Decimals of the currency: 2 for CNY, 0 for JPY, 3 for KWD."""
+        return minor_places(self.currency) if self.minor_said is None else self.minor_said
+
+    def factor(self, months: int) -> Decimal:
+        """Return what a term of so many months leaves to pay of the list price."""
+        return self.term_factors.get(months, Decimal(1))
+
+    def rate_for(self, item: Item, at: datetime | None = None, **wanted: str) -> Rate:
+        """Return the one rate that applies at an instant; the most specific wins.
+
+        Without an instant the price must be one that never changes.
 
         Raises:
             UnknownRegionError: the book does not name this region.
             MissingPriceError: there is no such price. It is never guessed.
+            ChangingPriceError: no instant was given, and the price depends on it.
         """
-        if "region" in wanted:
-            self.region(wanted["region"])
-        matching = [r for r in self.rates if r.matches(item, wanted)]
-        if not matching:
-            raise MissingPriceError(self.name, item, wanted)
-        return max(matching, key=lambda r: len(r.dimensions))
+        region = wanted.get("region")
+        if region is not None and region not in self._region:
+            raise UnknownRegionError(region, list(self._region))
+        candidates = self._lookup.candidates(item, wanted)
+        if candidates and at is None:
+            return self._unchanging(candidates)
+        found = self._holding(candidates, at) if at else None
+        if found is None:
+            raise MissingPriceError(self.name, item, wanted, at)
+        return found
+
+    def versions(self, item: Item, period: Period, **wanted: str) -> list[tuple[Period, Rate]]:
+        """Return the rates in force over a period, in order, each with its part of the period.
+
+        Raises:
+            PriceGapError: there is no price in a part of it.
+            UnknownRegionError, MissingPriceError: as ``rate_for``.
+        """
+        candidates = self._lookup.candidates(item, wanted)
+        if not candidates:
+            return [(period, self.rate_for(item, period.start, **wanted))]
+        found: list[tuple[Period, Rate]] = []
+        for part in self._parts(candidates, period):
+            rate = self._holding(candidates, part.start)
+            if rate is None:
+                raise PriceGapError(self.name, item, wanted, part)
+            if found and found[-1][1] is rate:
+                part = Period(found.pop()[0].start, part.end)  # noqa: PLW2901 - it grows
+            found.append((part, rate))
+        return found
+
+    def explain(self, item: Item, at: datetime, **wanted: str) -> list[Explained]:
+        """Return every rate of an item, and that it applies at an instant or why it lost."""
+        if not self.valid.holds(at):
+            why = f"its book holds from {' to '.join(_ends(self.valid))}"
+            return [Explained(r, why) for r in self.rates if r.item is item]
+        return explained(self.rates, item, wanted, Moment(at, self._hour(at)))
 
     def region(self, region_id: str) -> Region:
         """Return a region by id."""
-        for region in self.regions:
-            if region.id == region_id:
-                return region
-        raise UnknownRegionError(region_id, [r.id for r in self.regions])
+        if region_id not in self._region:
+            raise UnknownRegionError(region_id, [r.id for r in self.regions])
+        return self._region[region_id]
 
     def canonical(self) -> str:
-        """Return the book as the one JSON text that its hash is made of."""
-        return json.dumps(
-            {
-                "name": self.name,
-                "source": self.source,
-                "checked": self.checked,
-                "currency": self.currency,
-                "zone": self.zone,
-                "provider": self.provider,
-                "postpaid": [self.postpaid.places, self.postpaid.mode],
-                "order": [self.order.places, self.order.mode],
-                "terms": self.terms,
-                "regions": [[r.id, r.name, r.name_zh] for r in self.regions],
-                "rates": [
-                    [r.item, r.dimensions, plain(r.price), r.per, r.unit] for r in self.rates
-                ],
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        )
+        """Return the book as the one JSON text that its hash is made of.
+
+        What is as usual is left out, so that a book's hash outlives what later books may say.
+        """
+        return json.dumps(_content(self), ensure_ascii=False, separators=(",", ":"))
 
     @property
     def digest(self) -> str:
         """The hash that bills name the book by."""
-        return sha256(self.canonical().encode()).hexdigest()
+        if not self._digest:
+            self._digest.append(sha256(self.canonical().encode()).hexdigest())
+        return self._digest[0]
+
+    def _holding(self, candidates: Sequence[Rate], at: datetime) -> Rate | None:
+        if not self.valid.start <= at < self.valid.end:
+            return None
+        hour = -1
+        for rate in candidates:  # a plain loop: this is asked for every group of usage
+            if rate.hours and hour < 0:
+                hour = self._hour(at)
+            if rate.holds(at, hour):
+                return rate
+        return None
+
+    def _unchanging(self, candidates: Sequence[Rate]) -> Rate:
+        best = candidates[0]
+        if best.hours or any(r.valid.overlap(best.valid) != r.valid for r in candidates):
+            raise ChangingPriceError(best)
+        return best
+
+    def _parts(self, candidates: Sequence[Rate], period: Period) -> Iterator[Period]:
+        """Cut a period where a price may change: at ends of validity, and of hours."""
+        spans = [self.valid, *(r.valid for r in candidates)]
+        cuts = {i for span in spans for i in (span.start, span.end) if period.holds(i)}
+        if any(r.hours for r in candidates):
+            cuts |= {hour.start for hour in period.hours()}
+        return (Period(a, b) for a, b in pairwise(sorted({*cuts, period.start, period.end})))
+
+    def _hour(self, at: datetime) -> int:
+        return at.astimezone(self._clock).hour
 
 
-def parse_book(files: Mapping[str, str]) -> PriceBook:
-    """Read a book from the texts of its files, ``book.yaml`` first.
-
-    Raises:
-        BookError: a file or field is missing or wrong; the message names it.
-        PriceTextError: a price is not decimal text.
-    """
-    header = yaml.safe_load(_file(files, "book.yaml"))
-    if not isinstance(header, dict):
-        raise BookError("book.yaml", "a mapping", type(header).__name__)
-    nodes = _table(files, _field(header, "nodes"), NODE_COLUMNS)
-    tokens = _table(files, _field(header, "tokens"), TOKEN_COLUMNS)
-    zone = str(_field(header, "zone"))
-    zone_of(zone)
-    rates = [r for row in nodes for r in _node_rates(row)]
-    rates += [r for row in tokens for r in _token_rates(row, _field(header, "areas"))]
-    book = PriceBook(
-        name=str(_field(header, "name")),
-        source=str(_field(header, "source")),
-        checked=str(_field(header, "checked")),
-        currency=str(_field(header, "currency")),
-        zone=zone,
-        provider=str(_field(header, "provider")),
-        postpaid=_cut(_field(header, "rounding"), "postpaid"),
-        order=_cut(_field(header, "rounding"), "order"),
-        terms=tuple(_field(header, "terms")),
-        regions=tuple(
-            Region(k, _field(v, "name"), _field(v, "name_zh"))
-            for k, v in _field(header, "regions").items()
-        ),
-        rates=tuple(rates),
-    )
-    _check(book)
-    return book
+def _content(book: PriceBook) -> dict[str, Any]:
+    return {
+        "name": book.name,
+        "source": book.source,
+        "checked": book.checked,
+        "currency": book.currency,
+        "zone": book.zone,
+        "provider": book.provider,
+        "postpaid": _cut(book.postpaid),
+        "order": _cut(book.order),
+        "terms": book.terms,
+        "regions": [[r.id, r.name, r.name_zh] for r in book.regions],
+        "rates": [r.content() for r in book.rates],
+    } | {name: value for name, value in _choices(book).items() if value not in (None, [], {})}
 
 
-def _check(book: PriceBook) -> None:
-    """Refuse two rates for the same thing, and rates in regions that the book does not name."""
-    seen: set[tuple[Item, tuple[tuple[str, str], ...]]] = set()
-    for rate in book.rates:
-        key = (rate.item, rate.dimensions)
-        if key in seen:
-            raise AmbiguousRateError(rate)
-        seen.add(key)
-        book.region(dict(rate.dimensions)["region"])
+def _choices(book: PriceBook) -> dict[str, Any]:
+    """Return what a book may say, empty where it does not."""
+    return {
+        "minor": book.minor_said,
+        "term_factors": [[m, plain(f)] for m, f in sorted(book.term_factors.items())],
+        "bands": list(book.bands),
+        "valid": [] if book.valid == EVER else _ends(book.valid),
+        "policy": told_of(book.policy),
+        "taxes": [[t.name, plain(t.rate), _ends(t.valid), list(t.applies_to)] for t in book.taxes],
+    }
 
 
-def _node_rates(row: Mapping[str, str]) -> Sequence[Rate]:
-    where = (("region", row["region_id"]), ("spec", row["spec"]))
-    return (
-        Rate(Item.NODE_MONTH, where, price_of(row["monthly_cny"]), 1, "Months"),
-        Rate(Item.NODE_HOUR, where, price_of(row["hourly_cny"]), 1, "Hours"),
-    )
+def _cut(cut: Cut) -> list[Any]:
+    rounding = [cut.places, cut.mode]
+    return rounding if cut.scope is Scope.PERIOD else [*rounding, cut.scope]
 
 
-def _token_rates(row: Mapping[str, str], areas: Mapping[str, Sequence[str]]) -> Sequence[Rate]:
-    if row["where"] not in areas:
-        raise BookError("tokens.csv", f"an area of {', '.join(areas)}", repr(row["where"]))
-    price = price_of(row["cny_per_10k_tokens"])
-    return [
-        Rate(
-            Item.TOKENS, (("region", region), ("size_class", row["size_class"])), price, 10_000,
-            "Tokens",
-        )
-        for region in areas[row["where"]]
-    ]  # fmt: skip
-
-
-def _table(files: Mapping[str, str], name: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file; every row must have all cells, and no key (two columns) twice."""
-    reader = csv.DictReader(io.StringIO(_file(files, name), newline=""))
-    for column in columns:
-        if column not in (reader.fieldnames or ()):
-            found = ", ".join(reader.fieldnames or ()) or "nothing"
-            raise BookError(name, f"the column {column}", found)
-    rows = []
-    seen: dict[tuple[str, ...], int] = {}
-    for row in reader:
-        number = reader.line_num
-        if None in row or None in row.values():
-            raise BookError(f"{name} line {number}", "one cell per column", repr(row))
-        value = tuple(row[k] for k in columns[:2])
-        if value in seen:
-            raise DuplicateRowError(name, number, seen[value], value)
-        seen[value] = number
-        rows.append(row)
-    return rows
-
-
-def _file(files: Mapping[str, str], name: str) -> str:
-    if name not in files:
-        raise BookError("a price book", f"the file {name}", ", ".join(sorted(files)) or "nothing")
-    return files[name].removeprefix("\ufeff")
-
-
-def _field(header: Mapping[str, Any], name: str) -> Any:
-    if name not in header:
-        raise BookError("book.yaml", f"the field {name}", ", ".join(header))
-    return header[name]
-
-
-def _cut(rounding: Mapping[str, Any], name: str) -> Cut:
-    cut = _field(rounding, name)
-    mode = _field(cut, "mode")
-    if mode not in list(Rounding):
-        raise BookError("book.yaml", f"a rounding mode of {', '.join(Rounding)}", repr(mode))
-    return Cut(int(_field(cut, "places")), Rounding(mode))
-
-
-class BookError(ValueError):
-    """A price book that cannot be read."""
-
-    def __init__(self, where: str, required: str, found: str) -> None:
-        super().__init__(f"{where} must have {required}, found {found}")
-
-
-class DuplicateRowError(ValueError):
-    """Two rows of a table price the same thing."""
-
-    def __init__(self, name: str, line: int, first: int, key: tuple[str, ...]) -> None:
-        super().__init__(
-            f"{name} must price {' '.join(key)} once, found it on line {first} and line {line}"
-        )
-
-
-class AmbiguousRateError(ValueError):
-    """Two rates match the same thing equally well."""
-
-    def __init__(self, rate: Rate) -> None:
-        about = ", ".join(f"{k}={v}" for k, v in rate.dimensions)
-        super().__init__(f"a book must have one {rate.item} price for {about}, found two")
+def _ends(period: Period) -> list[str]:
+    return [period.start.isoformat(), period.end.isoformat()]
 
 
 class UnknownRegionError(LookupError):
@@ -275,8 +239,31 @@ class UnknownRegionError(LookupError):
 class MissingPriceError(LookupError):
     """A price that the book does not have. It blocks the bill; it is never zero."""
 
-    def __init__(self, book: str, item: Item, wanted: Mapping[str, str]) -> None:
+    def __init__(
+        self, book: str, item: Item, wanted: Mapping[str, str], at: datetime | None = None
+    ) -> None:
         about = ", ".join(f"{k}={v}" for k, v in wanted.items())
-        super().__init__(f"book {book} must have a {item} price for {about}, found none")
+        when = f" at {at.isoformat()}" if at else ""
+        super().__init__(f"book {book} must have a {item} price for {about}{when}, found none")
         self.item = item
         self.wanted = dict(wanted)
+
+
+class PriceGapError(MissingPriceError):
+    """A part of a period in which the book has no price."""
+
+    def __init__(self, book: str, item: Item, wanted: Mapping[str, str], gap: Period) -> None:
+        super().__init__(book, item, wanted, gap.start)
+        about = ", ".join(f"{k}={v}" for k, v in wanted.items())
+        when = " to ".join(_ends(gap))
+        self.args = (f"book {book} must have a {item} price for {about} from {when}, found none",)
+        self.gap = gap
+
+
+class ChangingPriceError(LookupError):
+    """A price that depends on when, asked for without an instant."""
+
+    def __init__(self, rate: Rate) -> None:
+        super().__init__(
+            f"the {rate.about} must be asked for at an instant, found none: it changes"
+        )

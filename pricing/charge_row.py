@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
 from typing import Any
@@ -10,27 +9,14 @@ from typing import Any
 from metering.interval import Resource
 from metering.period import Period
 from pricing.book import PriceBook
+from pricing.charge import Charge
+from pricing.charge_cells import CATEGORIES, cells_of
 from pricing.focus import COLUMNS, Row
 from pricing.money import shown
-from pricing.rating import Charge, Kind
 
 SERVICE_NAME = "AI Model Inference"
 
-_TOKEN_METERS: Mapping[str, tuple[str, str]] = {
-    "fresh": ("Input Tokens", "输入"),
-    "cached": ("Cached Input Tokens", "缓存命中输入"),
-    "written_5m": ("Cache Write Tokens (5 min)", "缓存写入(5分钟)"),
-    "written_1h": ("Cache Write Tokens (1 h)", "缓存写入(1小时)"),
-    "output": ("Output Tokens", "输出"),
-    "reasoning": ("Reasoning Tokens", "推理"),
-}
-
-_NODE_WORDS: Mapping[Kind, tuple[str, str]] = {
-    Kind.TERM: ("{n}-month subscription", "包年包月,{n}个月"),
-    Kind.TERM_USED: ("subscription, used", "包年包月,已使用"),
-    Kind.TERM_UNUSED: ("subscription, not used", "包年包月,未使用"),
-    Kind.NODE_TIME: ("pay as you go", "按量付费"),
-}
+_AT_NO_PRICE = frozenset({"Credit", "Adjustment", "Tax"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +35,57 @@ class Context:
 
 def charge_row(charge: Charge, context: Context) -> Row:
     """Return the row of one charge. Amounts show ten decimals, half up (rule R1)."""
-    contract = charge.contract
-    region = context.book.region(contract.region)
-    price = charge.rate.price
-    contracted = shown(Fraction(price) * charge.discount)
-    cells = row_frame(context) | {
+    resource = context.resources.get(charge.contract.resource) if charge.contract else None
+    name = (resource.name if resource else "") or _resource_of(charge)
+    cells = row_frame(context) | _cost_cells(charge) | _place_cells(charge, context)
+    return cells | _price_cells(charge) | cells_of(charge, name) | own_cells(context, charge.key)
+
+
+def _resource_of(charge: Charge) -> str:
+    return charge.contract.resource if charge.contract else ""
+
+
+def _cost_cells(charge: Charge) -> dict[str, Any]:
+    return {
         "ChargePeriodStart": charge.period.start,
         "ChargePeriodEnd": charge.period.end,
         "BilledCost": shown(charge.billed),
         "ListCost": shown(charge.listed),
         "ContractedCost": shown(charge.listed * charge.discount),
         "EffectiveCost": shown(charge.effective),
+        "PricingCurrencyEffectiveCost": shown(charge.effective),
+        "x_Rule": charge.rule or None,
+        "x_SpillReason": charge.reason or None,
+    }
+
+
+def _place_cells(charge: Charge, context: Context) -> dict[str, Any]:
+    """Return where a charge arose; a tax is the whole account's, and of no region."""
+    if charge.contract is None:
+        return {}
+    region = context.book.region(charge.contract.region)
+    return {
+        "RegionId": region.id,
+        "RegionName": region.name,
+        "x_ContractId": charge.contract.id,
+    }
+
+
+def _price_cells(charge: Charge) -> dict[str, Any]:
+    """Return price and quantity; what gives back, adjusts or taxes has neither."""
+    category, _ = CATEGORIES[charge.kind]
+    if category in _AT_NO_PRICE:
+        return {}
+    price = charge.unit_price
+    contracted = None if price is None else shown(Fraction(price) * charge.discount)
+    return {
         "ListUnitPrice": price,
         "ContractedUnitPrice": contracted,
         "PricingCurrencyListUnitPrice": price,
         "PricingCurrencyContractedUnitPrice": contracted,
-        "PricingCurrencyEffectiveCost": shown(charge.effective),
-        "PricingQuantity": shown(charge.quantity / charge.rate.per),
-        "PricingUnit": _pricing_unit(charge),
-        "RegionId": region.id,
-        "RegionName": region.name,
-        "x_ContractId": contract.id,
+        "PricingQuantity": shown(charge.priced_quantity),
+        "PricingUnit": charge.pricing_unit,
     }
-    kind_cells = (
-        _token_cells(charge) if charge.kind is Kind.TOKENS else _node_cells(charge, context)
-    )
-    identity = (
-        contract.id, charge.kind, charge.period.start.isoformat(), charge.project, charge.model,
-        charge.operation, charge.meter, charge.resource or contract.resource,
-    )  # fmt: skip
-    return cells | kind_cells | own_cells(context, identity)
 
 
 def row_frame(context: Context) -> dict[str, Any]:
@@ -109,85 +116,3 @@ def own_cells(context: Context, identity: tuple[str, ...]) -> dict[str, Any]:
         "x_BookHash": context.book_hash,
         "x_LineId": digest[:20],
     }
-
-
-def _token_cells(charge: Charge) -> dict[str, Any]:
-    english, chinese = _TOKEN_METERS[charge.meter]
-    size_class = dict(charge.rate.dimensions)["size_class"]
-    sku = f"tokens-{size_class}-{charge.meter.replace('_', '-')}"
-    model = charge.model or "any model"
-    resource = charge.resource or charge.contract.pool
-    return {
-        "ChargeCategory": "Usage",
-        "ChargeFrequency": "Usage-Based",
-        "ChargeDescription": f"{model}, {english.lower()}, size class {size_class}",
-        "x_ChargeDescriptionZh": f"{model} {chinese}Token,规格 {size_class},按Token计费",
-        "ConsumedQuantity": Decimal(int(charge.quantity)),
-        "ConsumedUnit": "Tokens",
-        "PricingCategory": "Standard",
-        "ResourceId": resource,
-        "ResourceName": resource,
-        "ResourceType": "Model Endpoint",
-        "SkuId": sku,
-        "SkuMeter": english,
-        "SkuPriceDetails": {"x_SizeClass": size_class},
-        "SkuPriceId": f"{sku}-{charge.contract.region}",
-        "SubAccountId": charge.project or None,
-        "SubAccountName": charge.project or None,
-        "SubAccountType": "Project" if charge.project else None,
-        "x_Model": charge.model or None,
-        "x_RequestCount": Decimal(charge.requests),
-    }
-
-
-def _node_cells(charge: Charge, context: Context) -> dict[str, Any]:
-    contract = charge.contract
-    spec = dict(charge.rate.dimensions)["spec"]
-    english, chinese = _NODE_WORDS[charge.kind]
-    count = int(charge.quantity) if charge.kind is Kind.TERM else 0
-    resource = context.resources.get(contract.resource)
-    term = "month" if charge.kind is Kind.TERM else "hour"
-    cells: dict[str, Any] = {
-        "ChargeCategory": "Purchase" if charge.kind is Kind.TERM else "Usage",
-        "ChargeFrequency": "Recurring" if charge.kind is Kind.TERM else "Usage-Based",
-        "ChargeDescription": f"GPU node {spec}, {english.format(n=count)}",
-        "x_ChargeDescriptionZh": f"GPU节点 {spec} {chinese.format(n=count)}",
-        "PricingCategory": "Committed" if charge.kind in _COMMITTED else "Standard",
-        "ResourceId": contract.resource,
-        "ResourceName": (resource.name if resource else "") or contract.resource,
-        "ResourceType": "GPU Node",
-        "SkuId": f"node-{spec}",
-        "SkuMeter": "GPU Node Time",
-        "SkuPriceDetails": {"InstanceType": spec},
-        "SkuPriceId": f"node-{spec}-{term}-{contract.region}",
-    }
-    if charge.kind in {Kind.NODE_TIME, Kind.TERM_USED}:
-        cells |= {
-            "ConsumedQuantity": shown(charge.quantity * 3600),
-            "ConsumedUnit": "Seconds",
-        }
-    return cells | _commitment_cells(charge)
-
-
-def _commitment_cells(charge: Charge) -> dict[str, Any]:
-    """Return the columns that say which subscription a row belongs to."""
-    if charge.kind is Kind.NODE_TIME:
-        return {}
-    is_term = charge.kind is Kind.TERM
-    hours = Fraction(charge.period.seconds, 3600) if is_term else charge.quantity
-    return {
-        "CommitmentDiscountCategory": "Usage",
-        "CommitmentDiscountId": charge.contract.id,
-        "CommitmentDiscountName": charge.contract.id,
-        "CommitmentDiscountQuantity": shown(hours),
-        "CommitmentDiscountStatus": _COMMITTED.get(charge.kind),
-        "CommitmentDiscountType": "Subscription",
-        "CommitmentDiscountUnit": "Hours",
-    }
-
-
-def _pricing_unit(charge: Charge) -> str:
-    return charge.rate.unit if charge.rate.per == 1 else f"{charge.rate.per} {charge.rate.unit}"
-
-
-_COMMITTED: Mapping[Kind, str] = {Kind.TERM_USED: "Used", Kind.TERM_UNUSED: "Unused"}

@@ -117,9 +117,12 @@ OWN_COLUMNS: tuple[Column, ...] = (
     _text("x_BookHash", nullable=False),
     _text("x_ChargeDescriptionZh"),
     _text("x_ContractId"),
+    _text("x_CorrectsRunId"),
     _text("x_LineId", nullable=False),
     _text("x_Model"),
     _number("x_RequestCount"),
+    _text("x_Rule"),
+    _text("x_SpillReason"),
 )
 
 COLUMNS: Mapping[str, tuple[Column, ...]] = {"1.2": COLUMNS_1_2 + OWN_COLUMNS}
@@ -206,7 +209,7 @@ def _price_faults(row: Row, price: str, cost: str) -> Iterable[str]:
     if row.get(price) is None or quantity is None or row.get(cost) is None:
         return
     product = Fraction(row[price]) * Fraction(quantity)
-    allowance = (Fraction(row[price]) + Fraction(quantity) + 1) * _HALF
+    allowance = (Fraction(row[price]) + abs(Fraction(quantity)) + 1) * _HALF
     if abs(product - Fraction(row[cost])) > allowance:
         yield f"{cost} must be {price} x PricingQuantity = {float(product):.10f}, found {row[cost]}"
 

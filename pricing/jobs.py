@@ -1,19 +1,27 @@
-"""Draft bills: read what a month depends on, rate it, store the draft."""
+"""What the clock starts: renewals, drafts of open months, issuing by itself, expired credit."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from metering.identity import UNATTRIBUTED
-from metering.period import Period, month_at, month_of
-from metering.rollup import REQUESTS
+from metering.period import HOUR, Period, hour_of, month_at, month_of
 from metering.store import Account, MeterStore
 from metering.usage import Usage, UsageKey
-from pricing.bill import Bill, Cutoffs, make_bill, payable_of
-from pricing.rating import Inputs, rate
-from pricing.store import PriceStore
+from pricing.bill import Bill, State
+from pricing.bill_store import BillStore, Wanted
+from pricing.contract_store import ContractStore
+from pricing.rating import rate
+from pricing.run.jobs import Billing
+from pricing.run.note_store import NoteStore
+from pricing.run.posting_store import PostingStore
+from pricing.signed import Signed
+from pricing.total import totals_of, unit_of
+from pricing.wallet_store import WalletStore
+
+CLOCK = "tallystick"
+"""Who does what the clock starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +34,57 @@ class PayableChange:
     after: Decimal
 
 
-def draft_bill(
-    meter: MeterStore, prices: PriceStore, account_id: str, month: str, now: datetime
-) -> Bill:
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What bills are made with."""
+
+    meter: MeterStore
+    contracts: ContractStore
+    billing: Billing
+    postings: PostingStore
+    notes: NoteStore
+    wallets: WalletStore
+    issue_after: timedelta | None = None
+    """How long after a month its bills are issued by themselves; None for never."""
+
+    @property
+    def bills(self) -> BillStore:
+        """Bills as they are kept."""
+        return self.billing.bills
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What a tick did."""
+
+    drafted: int
+    issued: int
+    expired: int
+    failed: tuple[str, ...]
+    """Sentences on accounts that could not be billed, or contracts that were not renewed."""
+
+    @property
+    def did_something(self) -> bool:
+        """Whether anything was due."""
+        return bool(self.drafted or self.issued or self.expired)
+
+
+def draft_bill(office: Office, account_id: str, month: str, now: datetime) -> Bill:
     """Rate an account's month as usage stands now, and store the draft.
 
     Raises:
         UnknownAccountError, MonthTextError: there is no such account or month.
-        MissingPriceError: a contract asks for a price that the book does not have.
     """
-    account = meter.account(account_id)
-    close = meter.last_close()
-    resources = [r for r in meter.resources() if r.account == account_id]
-    inputs = _inputs(meter, prices, account, month_of(month, account.zone), now)
-    cutoffs = Cutoffs(inputs.service_to, close.stored_before, close.run)
-    warnings = _warnings(meter, inputs.month, close.run)
-    bill = make_bill(inputs, account.name, resources, cutoffs, warnings)
-    prices.put_bill(bill)
-    return bill
+    account = office.meter.account(account_id)
+    return office.billing.draft(account, month_of(month, account.zone), now)
 
 
-def payable_changes(
-    meter: MeterStore, prices: PriceStore, changes: Sequence[Usage], now: datetime
-) -> list[PayableChange]:
+def payable_changes(office: Office, changes: Sequence[Usage], now: datetime) -> list[PayableChange]:
     """Return what changes of usage would do to drafts of the months that they fall in.
 
     ``changes`` hold differences of quantities, which may be negative.
     """
-    accounts = {account.id: account for account in meter.accounts()}
+    accounts = {account.id: account for account in office.meter.accounts()}
     months: dict[tuple[str, Period], list[Usage]] = defaultdict(list)
     for change in changes:
         account = accounts.get(change.key.account)
@@ -61,11 +92,70 @@ def payable_changes(
             months[account.id, month_at(change.key.hour, account.zone)].append(change)
     found = []
     for (account_id, month), some in sorted(months.items()):
-        inputs = _inputs(meter, prices, accounts[account_id], month, now)
-        would = replace(inputs, usage=_with(inputs.usage, some))
-        both = (payable_of(rate(each).charges, prices.book) for each in (inputs, would))
-        found.append(PayableChange(account_id, month, *both))
+        rating = office.billing.rating(accounts[account_id], month, now)
+        book = rating.inputs.book
+        would = replace(rating.inputs, usage=_with(rating.inputs.usage, some))
+        both = (totals_of(c, book).payable for c in (rating.rated.charges, rate(would).charges))
+        found.append(PayableChange(account_id, month, *map(unit_of(book).amount, both)))
     return found
+
+
+def tick(office: Office, now: datetime) -> Ticked:
+    """Renew what renews itself, and draft the bills of open months, about once an hour.
+
+    What is due is a question to the ledger, so a restart loses nothing, and a second tick finds
+    nothing to do. Bills are issued only where that is wished, and only when nothing blocks them.
+    """
+    failed = office.contracts.renew_due(now, CLOCK)
+    drafted = 0
+    for month, accounts in _due(office, now):
+        for account in accounts:
+            try:
+                office.billing.draft(account, month, now)
+                drafted += 1
+            except (ValueError, LookupError) as error:
+                failed.append(f"{account.id}: {error}")
+    issued = _issue_due(office, now, failed)
+    return Ticked(drafted, issued, len(office.wallets.expire(now)), tuple(failed))
+
+
+def _due(office: Office, now: datetime) -> Iterator[tuple[Period, list[Account]]]:
+    """Yield months with the accounts that have no draft, or one that is old."""
+    months: dict[Period, list[Account]] = defaultdict(list)
+    for account in office.meter.accounts():
+        this = month_at(now, account.zone)
+        for month in (month_at(this.start - HOUR, account.zone), this):
+            months[month].append(account)
+    for month, accounts in sorted(months.items(), key=lambda item: item[0]):
+        fresh = min(hour_of(now), month.end)
+        new = (b for b in office.bills.bills(Wanted(month=month)) if b.cutoffs.service_to >= fresh)
+        done = {bill.account for bill in new if not _is_old(office, bill)}
+        active = office.billing.told.active(month)
+        due = [a for a in accounts if a.id in active and a.id not in done]
+        if due:
+            yield month, due
+
+
+def _is_old(office: Office, bill: Bill) -> bool:
+    """Whether usage was revised since a draft of a month that is over."""
+    told, since = office.billing.told, bill.cutoffs.usage_run
+    is_draft = bill.state in {State.DRAFT, State.BLOCKED, State.PARKED}
+    return is_draft and told.usage.changed(bill.account, bill.month, since)
+
+
+def _issue_due(office: Office, now: datetime, failed: list[str]) -> int:
+    if office.issue_after is None:
+        return 0
+    signed = Signed(CLOCK, "the month is over", now)
+    issued = 0
+    for bill in office.bills.bills(Wanted(state=State.DRAFT)):
+        if bill.month.end + office.issue_after <= now and bill.cutoffs.service_to >= bill.month.end:
+            try:
+                office.postings.issue([bill.id], signed)
+                issued += 1
+            except ValueError as error:
+                failed.append(f"{bill.account}: {error}")
+    return issued
 
 
 def _with(usage: Iterable[Usage], changes: Iterable[Usage]) -> list[Usage]:
@@ -73,28 +163,3 @@ def _with(usage: Iterable[Usage], changes: Iterable[Usage]) -> list[Usage]:
     for row in (*usage, *changes):
         quantities[row.key] += row.quantity
     return [Usage(key, quantity) for key, quantity in sorted(quantities.items()) if quantity]
-
-
-def _inputs(
-    meter: MeterStore, prices: PriceStore, account: Account, month: Period, now: datetime
-) -> Inputs:
-    contracts = prices.contracts()
-    return Inputs(
-        account=account.id,
-        month=month,
-        usage=meter.usage(month, account.id, as_of=meter.last_close().run),
-        intervals=meter.intervals(c.resource for c in contracts if c.account == account.id),
-        contracts=contracts,
-        book=prices.book,
-        zone=account.zone,
-        service_to=min(now, month.end),
-    )
-
-
-def _warnings(meter: MeterStore, period: Period, run: int) -> list[str]:
-    """Say what the month holds that belongs to nobody, and so to no bill."""
-    nobody = meter.usage(period, UNATTRIBUTED, as_of=run)
-    requests = sum(u.quantity for u in nobody if u.key.meter == REQUESTS)
-    if not requests:
-        return []
-    return [f"{requests} requests of the month belong to no account: bind their identity"]

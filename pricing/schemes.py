@@ -1,11 +1,16 @@
-"""The three ways to charge: 包年包月, 按量付费, 按Token计费."""
+"""The ways to charge: 包年包月, 按量付费, 按Token计费, for nodes, KV-caches and pools."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from typing import assert_never
 
-from pricing.book import Item, PriceBook, Rate
+from pricing.book import PriceBook
+from pricing.rate import Item, Rate
+
+KV_CACHE_GB = range(10, 100_001)
+"""The sizes of a KV-cache that are sold, in GB (取值范围:10~100000)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +20,16 @@ class Subscription:
     spec: str
     months: int = 1
     discount: Decimal = Decimal(1)
-    """What the term leaves to pay of the list price: 0.85 is 15 % off. A contract term: the
-    product page names no rate."""
+    """What the term leaves to pay of the list price: 0.85 is 15 % off."""
+
+
+@dataclass(frozen=True, slots=True)
+class KvCacheSubscription:
+    """包年包月: gigabytes of KV-cache prepaid for a term of months."""
+
+    gb: int = 100
+    months: int = 1
+    discount: Decimal = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +40,72 @@ class Hourly:
 
 
 @dataclass(frozen=True, slots=True)
+class KvCacheHourly:
+    """按量付费: gigabytes of KV-cache paid afterwards by the hour."""
+
+    gb: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class PerToken:
     """按Token计费: tokens paid afterwards at the price of a size class."""
 
     size_class: str
 
 
-Scheme = Subscription | Hourly | PerToken
+@dataclass(frozen=True, slots=True)
+class PerModelToken:
+    """按Token计费: tokens paid afterwards at the prices of their models and token classes."""
 
 
-def rate_of(scheme: Scheme, region: str, book: PriceBook) -> Rate:
-    """Return the rate that a scheme charges by.
+Prepaid = Subscription | KvCacheSubscription
+Timed = Hourly | KvCacheHourly
+Used = PerToken | PerModelToken
+KvCache = KvCacheSubscription | KvCacheHourly
+Scheme = Prepaid | Timed | Used
 
-    Raises:
-        MissingPriceError: the book does not price this.
+
+def priced_by(scheme: Scheme) -> tuple[Item, Mapping[str, str]]:
+    """Return what a scheme sells, and what its price depends on beside region and time.
+
+    The price of ``PerModelToken`` depends on the usage as well.
+
+    >>> priced_by(Hourly("polar.pg.g4.xlarge.gu10"))
+    (<Item.NODE_HOUR: 'node-hour'>, {'spec': 'polar.pg.g4.xlarge.gu10'})
     """
     match scheme:
         case Subscription():
-            return book.rate_for(Item.NODE_MONTH, region=region, spec=scheme.spec)
+            return Item.NODE_MONTH, {"spec": scheme.spec}
         case Hourly():
-            return book.rate_for(Item.NODE_HOUR, region=region, spec=scheme.spec)
+            return Item.NODE_HOUR, {"spec": scheme.spec}
         case PerToken():
-            return book.rate_for(Item.TOKENS, region=region, size_class=scheme.size_class)
+            return Item.TOKENS, {"size_class": scheme.size_class}
+        case PerModelToken():
+            return Item.TOKENS, {}
+        case KvCacheSubscription():
+            return Item.KV_CACHE_MONTH, {}
+        case KvCacheHourly():
+            return Item.KV_CACHE_HOUR, {}
         case _:
             assert_never(scheme)
 
 
-def charge(rate: Rate, quantity: Fraction) -> Fraction:
-    """Return the exact price of a quantity: divided once, never rounded here.
+def rate_of(scheme: Scheme, region: str, book: PriceBook, at: datetime | None = None) -> Rate:
+    """Return the rate that a scheme charges by at an instant.
 
-    >>> from pricing.book import Item, Rate
-    >>> charge(Rate(Item.TOKENS, (), Decimal("0.075"), 10_000, "Tokens"), Fraction(1_234_567))
-    Fraction(3703701, 400000)
+    Raises:
+        MissingPriceError: the book does not price this.
+        ChangingPriceError: no instant was given, and the price depends on it.
     """
-    return Fraction(rate.price) * quantity / rate.per
+    item, dimensions = priced_by(scheme)
+    return book.rate_for(item, at, region=region, **dimensions)
+
+
+def units_of(scheme: Scheme) -> int:
+    """Return how many priced units one of a contract's quantity is: gigabytes, or one node."""
+    return scheme.gb if isinstance(scheme, KvCache) else 1
+
+
+def spec_of(scheme: Scheme) -> str:
+    """Return the node specification that is charged, empty where no node is."""
+    return scheme.spec if isinstance(scheme, Subscription | Hourly) else ""

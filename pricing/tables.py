@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Column, Dialect, String, Text
+from sqlalchemy import BigInteger, Column, Dialect, Index, String, Text, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -39,43 +39,41 @@ class BookRow(SQLModel, table=True):
     content: str = Field(sa_column=Column(Text, nullable=False))
 
 
-class ContractRow(SQLModel, table=True):
-    """One account's terms for one node or pool."""
-
-    __tablename__ = "contract"
-
-    id: str = Field(primary_key=True)
-    account: str = Field(foreign_key="account.id", index=True)
-    mode: str
-    """``subscription``, ``hourly`` or ``token``."""
-    region: str
-    pool: str
-    resource: str
-    sku: str
-    """The node's spec, or the size class of tokens."""
-    months: int
-    discount: Decimal = Field(sa_column=Column(ExactDecimal, nullable=False))
-    starts_at: datetime = Field(sa_column=Column(Instant, nullable=False))
-    ends_at: datetime = Field(sa_column=Column(Instant, nullable=False))
-
-
 class BillRow(SQLModel, table=True):
-    """A draft bill as a run left it; a later run of the same month replaces it."""
+    """A bill or credit note. As long as it is a draft, a later run of its month replaces it."""
 
     __tablename__ = "bill"
+    __table_args__ = (
+        UniqueConstraint("number", name="bill_number_once"),
+        Index("bill_account_month", "account", "month_start"),
+    )
 
     id: str = Field(primary_key=True)
-    account: str = Field(foreign_key="account.id", index=True)
+    account: str = Field(foreign_key="account.id")
     month_start: datetime = Field(sa_column=Column(Instant, nullable=False))
     month_end: datetime = Field(sa_column=Column(Instant, nullable=False))
+    document: str = "bill"
+    """``bill`` or ``credit-note``."""
     state: str
+    number: str | None = None
+    """Given when it is issued; without gaps."""
+    corrects: str | None = Field(default=None, foreign_key="bill.id", index=True)
+    """The bill that a credit note is to."""
     currency: str
+    places: int = 2
     payable: Decimal = Field(sa_column=Column(ExactDecimal, nullable=False))
+    """What its rows add up to."""
     service_to: datetime = Field(sa_column=Column(Instant, nullable=False))
     stored_before: int = Field(sa_column=Column(BigInteger, nullable=False))
     usage_run: int
     book_hash: str = Field(foreign_key="price_book.digest")
     result_hash: str
+    released_hash: str = ""
+    """The result that an operator has looked at and let pass."""
+    blockers: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    """JSON list of sentences."""
+    warnings: str = Field(default="[]", sa_column=Column(Text, nullable=False))
+    reason: str = ""
 
 
 class LineRow(SQLModel, table=True):
@@ -88,3 +86,49 @@ class LineRow(SQLModel, table=True):
     line_id: str = Field(index=True)
     billed_cost: Decimal = Field(sa_column=Column(ExactDecimal, nullable=False))
     cells: str = Field(sa_column=Column(Text, nullable=False))
+    month_start: datetime | None = Field(default=None, sa_column=Column(Instant, nullable=True))
+    """The month that was rated; none for a credit of the wallet."""
+    key: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """What tells the charge from all others; empty where none stands behind the row."""
+    amounts: str = ""
+    """The exact amounts behind what the cells show."""
+
+
+class StepRow(SQLModel, table=True):
+    """Who changed a bill's state, and why. Added, never changed."""
+
+    __tablename__ = "bill_step"
+
+    bill: str = Field(primary_key=True, foreign_key="bill.id")
+    number: int = Field(primary_key=True)
+    state: str
+    actor: str
+    reason: str
+    made_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+
+
+class NumberRow(SQLModel, table=True):
+    """The last number of a series, such as ``INV-2026``; taken in the transaction that uses it."""
+
+    __tablename__ = "number_series"
+
+    series: str = Field(primary_key=True)
+    last: int
+
+
+class GrantRow(SQLModel, table=True):
+    """Prepaid money as it was granted. What is left of it follows from the ledger's movements."""
+
+    __tablename__ = "wallet_grant"
+
+    id: str = Field(primary_key=True)
+    account: str = Field(foreign_key="account.id", index=True)
+    currency: str
+    places: int
+    units: int = Field(sa_column=Column(BigInteger, nullable=False))
+    priority: int
+    starts_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    expires_at: datetime = Field(sa_column=Column(Instant, nullable=False))
+    source: str
+    actor: str
+    reason: str

@@ -31,13 +31,15 @@ from metering.resources.routes import routes as resource_routes
 from metering.resources.store import UnknownResourceError
 from metering.routes import routes as metering_routes
 from metering.store import UnknownAccountError
-from pricing.routes import routes as pricing_routes
+from pricing.bill_store import UnknownBillError
+from pricing.book_routes import routes as book_routes
 from tallystick import clock
 from tallystick.home import home_page
 from tallystick.jobs import schedule
 from tallystick.keeping.health import health_of, sentence_of_fault
 from tallystick.keeping.routes import health_routes
 from tallystick.keeping.routes import routes as keeping_routes
+from tallystick.office_routes import office_routes
 from tallystick.role import OtherRoleError, Role
 from tallystick.setup import Setup, apply_setup
 from tallystick.wiring import Parts
@@ -51,6 +53,7 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NotAllowedError, 401),
     (UnknownAccountError, 404),
     (UnknownResourceError, 404),
+    (UnknownBillError, 404),
     (LookupError, 422),
     (ValueError, 422),
     (TypeError, 422),
@@ -108,7 +111,8 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
         reconcile_routes(parts.reconciliation, parts.refresh, parts.now), dependencies=admin
     )
     app.include_router(resource_routes(parts.resources, parts.now), dependencies=admin)
-    app.include_router(pricing_routes(parts.meter, parts.draft, parts.refresh), dependencies=admin)
+    app.include_router(book_routes(parts.books, parts.now, parts.reread_book), dependencies=admin)
+    app.include_router(office_routes(parts), dependencies=admin)
 
     @app.post("/v1/setup", dependencies=admin, summary="Declare accounts, nodes and contracts")
     def setup(declared: Setup) -> dict[str, int]:

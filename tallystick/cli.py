@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 import yaml
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tallystick import corrections, evidence, query, reconcile, resources
+from tallystick import bill, book, corrections, evidence, query, reconcile, resources, wallet
 from tallystick.client import RefusedError, connect
 from tallystick.keeping import commands as keeping
 from tallystick.role import Role
@@ -26,9 +25,10 @@ app = typer.Typer(
     help="Meter and bill an AI inference gateway, provably. Settings are TALLYSTICK_ variables.",
 )
 export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance tools.")
-book_app = typer.Typer(no_args_is_help=True, help="Look after price books.")
 app.add_typer(export_app, name="export")
-app.add_typer(book_app, name="book")
+app.add_typer(book.book_app, name="book")
+app.add_typer(bill.bill_app, name="bill")
+app.add_typer(wallet.wallet_app, name="wallet")
 app.add_typer(evidence.explain_app, name="explain")
 app.add_typer(reconcile.reconcile_app, name="reconcile")
 app.add_typer(corrections.correct_app, name="correct")
@@ -38,17 +38,13 @@ app.command()(evidence.watermarks)
 app.command()(evidence.gaps)
 app.command()(query.usage)
 app.command()(query.requests)
+app.command()(wallet.balances)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
 
 Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
 FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
 Month = Annotated[str, typer.Option(help="Calendar month of the account's zone, YYYY-MM.")]
-
-_BILL_COLUMNS = (
-    "ChargePeriodStart", "ChargePeriodEnd", "x_ContractId", "ChargeDescription",
-    "ConsumedQuantity", "ConsumedUnit", "ListUnitPrice", "PricingUnit", "BilledCost",
-)  # fmt: skip
 
 
 @app.command()
@@ -105,34 +101,6 @@ def ingest(
     console().print(f"{len(plans)} bodies sent and on disk")
 
 
-@app.command()
-def bill(
-    account: Annotated[str, typer.Argument(help="The account's id.")],
-    month: Month,
-    format: FormatOption = Format.TABLE,  # noqa: A002
-    url: Url = "",
-) -> None:
-    """Draft an account's bill of a month; its rows add up to what is payable.
-
-    Example: tallystick bill acme --month 2026-10
-    """
-    with connect(Settings(), url) as client:
-        found = client.request("GET", f"/v1/bills/{quote(account, safe='')}/{month}").json()
-    match format:
-        case Format.JSON:
-            show_json(found)
-        case Format.CSV:
-            show_csv(found["lines"], list(found["lines"][0]))
-        case Format.TABLE:
-            show_rows(found["lines"], _BILL_COLUMNS, f"bill {found['id']} ({found['state']})")
-            out = console()
-            out.print(f"payable {found['payable']} {found['currency']}")
-            out.print(f"book {found['book_hash'][:16]}  result {found['result_hash'][:16]}")
-            for kind in ("blockers", "warnings"):
-                for sentence in found[kind]:
-                    out.print(f"{kind[:-1]}: {sentence}")
-
-
 @export_app.command()
 def focus(  # noqa: PLR0913, PLR0917 - one argument an option
     month: Month,
@@ -157,7 +125,7 @@ def focus(  # noqa: PLR0913, PLR0917 - one argument an option
     if out:
         out.write_bytes(answer.content)
     elif format is Format.TABLE:
-        show_rows(answer.json(), _BILL_COLUMNS)
+        show_rows(answer.json(), bill.COLUMNS)
     else:
         sys.stdout.write(answer.text)
 
@@ -194,19 +162,6 @@ def conflicts(format: FormatOption = Format.TABLE, url: Url = "") -> None:  # no
             show_csv(rows, columns)
         case Format.TABLE:
             show_rows(rows, columns)
-
-
-@book_app.command("check")
-def book_check(folder: Annotated[Path, typer.Argument(help="Folder with book.yaml.")]) -> None:
-    """Read a price book and say what it holds, or what is wrong with it.
-
-    Example: tallystick book check pricing/books/polardb-2026
-    """
-    from pricing.store import book_in  # noqa: PLC0415 - slow to load
-
-    book = book_in(folder)
-    console().print(f"{book.name}: {len(book.rates)} rates in {len(book.regions)} regions")
-    console().print(f"hash {book.digest}")
 
 
 @app.command()

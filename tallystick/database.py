@@ -15,6 +15,10 @@ import metering.reconcile.tables
 import metering.resources.tables
 import metering.scale.tables
 import metering.tables
+import pricing.book_tables
+import pricing.contract_tables
+import pricing.ledger.tables
+import pricing.run.tables
 import pricing.tables
 
 TABLE_MODULES = (
@@ -23,7 +27,11 @@ TABLE_MODULES = (
     metering.reconcile.tables,
     metering.scale.tables,
     metering.corrections.tables,
+    pricing.contract_tables,
     pricing.tables,
+    pricing.book_tables,
+    pricing.run.tables,
+    pricing.ledger.tables,
 )
 METADATA = SQLModel.metadata
 

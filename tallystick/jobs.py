@@ -8,9 +8,13 @@ from metering.keeping.retention import still_kept
 from metering.reconcile import jobs as reconcile_jobs
 from metering.resources import jobs as resource_jobs
 from metering.scale.store import LeaseStore
+from pricing import jobs as billing_jobs
 from tallystick.wiring import Parts
 
 _log = structlog.get_logger("tallystick")
+
+_BILLING_SECONDS = 600
+"""How often is asked which bills are due; an open month's is once an hour."""
 
 
 class Watch:
@@ -43,12 +47,28 @@ def schedule(parts: Parts) -> BackgroundScheduler:
     if settings.role.ticks:
         renew_seconds = settings.lease_seconds / 3
         scheduler.add_job(_refresh, "interval", [parts, Watch()], seconds=seconds, **once)
+        scheduler.add_job(_bill, "interval", [parts], seconds=_BILLING_SECONDS, **once)
         scheduler.add_job(_listen, "interval", [parts], seconds=seconds, **once)
         scheduler.add_job(_renew, "interval", [parts, Tenure()], seconds=renew_seconds, **once)
     if settings.role.collects and not settings.is_embedded:
         scheduler.add_job(_compare_clocks, "interval", [parts], seconds=seconds, **once)
     scheduler.start()
     return scheduler
+
+
+def _bill(parts: Parts) -> None:
+    """Draft the bills that are due, and issue those whose time has come."""
+    try:
+        if parts.lease.hold() is None:
+            return
+        done = billing_jobs.tick(parts.office, parts.now())
+    except Exception as error:  # noqa: BLE001 - a tick's edge: the next one tries again
+        _log.error("billing_failed", kind=type(error).__name__, error=str(error))
+        return
+    for sentence in done.failed:
+        _log.warning("bill_failed", what=sentence)
+    if done.did_something:
+        _log.info("billed", drafted=done.drafted, issued=done.issued, expired=done.expired)
 
 
 class Tenure:

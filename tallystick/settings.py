@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     admin_key: SecretStr = SecretStr("")
     """Bearer token for everything else; empty for none."""
     book: str = "polardb-2026"
-    """Name of the price book."""
+    """Name of the price book: a shipped or an imported one."""
     max_body_bytes: int = Field(default=DEFAULT_LIMIT, ge=1024)
     """Largest OTLP body after inflation."""
     refresh_seconds: int = Field(default=60, ge=1)
@@ -60,8 +60,17 @@ class Settings(BaseSettings):
     """Folder below which backups are written."""
     min_free_bytes: int = Field(default=1024**3, ge=1024**2)
     """Free bytes of the stores' disk below which is warned; below a quarter nothing is taken."""
+    context_bands: str = ""
+    """Input tokens at which bands of requests begin that prices tell apart, as in 32000,128000."""
     tolerance: Decimal = Field(default=Decimal("0.005"), ge=0, lt=1)
     """Part of an hour's tokens by which gateways and engines may differ without a reason."""
+
+    bill_prefix: str = Field(default="INV", pattern=r"^\w+$")
+    """What numbers of bills begin with: ``INV-2026-000001``."""
+    credit_note_prefix: str = Field(default="CN", pattern=r"^\w+$")
+    """What numbers of credit notes begin with."""
+    issue_after_hours: int = Field(default=0, ge=0, le=744)
+    """Hours after a month at which its bills are issued that nothing blocks; 0 for never."""
 
     role: Role = Role.ALL
     """What this process does: ``all``, or ``collector``, ``worker`` or ``api`` beside others."""

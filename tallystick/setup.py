@@ -1,55 +1,26 @@
-"""What an operator declares in one file: accounts, identities, nodes, their states, contracts.
+"""What an operator declares in one file: accounts, identities, nodes, states, contracts, orders.
 
 Wire models here, domain values out; anything unclear is refused with the field's name.
 """
 
-from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field
 from sqlalchemy import Engine
 
 from metering.identity import FOR_EVER, UNATTRIBUTED, Identity, Kind
 from metering.interval import Interval, Resource, ResourceKind, State
-from metering.period import Period, as_utc, billing_zone, parse_instant
+from metering.period import Period, parse_instant
 from metering.resources.inventory import MAX_HEARTBEAT_SECONDS
 from metering.store import Account, MeterStore
 from pricing.book import PriceBook
-from pricing.contract import Contract, check_resources, subscription_period
-from pricing.money import price_of
-from pricing.schemes import Hourly, PerToken, Scheme, Subscription
-from pricing.store import PriceStore
-
-
-def _instant(value: Any) -> Any:
-    """Accept text with a zone, and nothing that leaves the zone open; kept to the second."""
-    instant = as_utc(value) if isinstance(value, datetime) else parse_instant(str(value))
-    return instant.replace(microsecond=0)
-
-
-def _factor(value: Any) -> Any:
-    return value if isinstance(value, Decimal) else price_of(value)
-
-
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Factor = Annotated[Decimal, BeforeValidator(_factor)]
-Zone = Annotated[str, AfterValidator(billing_zone)]
-Id = Annotated[str, Field(min_length=1, max_length=200)]
-AccountId = Annotated[str, Field(max_length=200, pattern=r"^[\w.:@-]+$")]
-"""Letters, digits and ``_ . : @ -``: account ids stand in addresses and file names."""
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-_NOT_READ_BY = {
-    "subscription": {"end", "size_class"},
-    "hourly": {"size_class", "months", "discount"},
-    "token": {"spec", "months", "discount"},
-}
-"""Fields that a mode of contract has no use for; to take them silently would mislead."""
+from pricing.contract import check_resources
+from pricing.contract_store import ContractStore
+from pricing.order_store import Deployed, OrderStore
+from tallystick.declared import AccountId, Id, Instant, Wire, Zone
+from tallystick.declared_contract import ContractDeclared
+from tallystick.declared_order import OrderDeclared
 
 
 def _not_reserved(value: str) -> str:
@@ -58,7 +29,7 @@ def _not_reserved(value: str) -> str:
     return value
 
 
-class AccountDeclared(_Wire):
+class AccountDeclared(Wire):
     """An account and the zone in which its months turn."""
 
     id: Annotated[AccountId, AfterValidator(_not_reserved)]
@@ -66,7 +37,7 @@ class AccountDeclared(_Wire):
     zone: Zone = "Asia/Shanghai"
 
 
-class IdentityDeclared(_Wire):
+class IdentityDeclared(Wire):
     """A raw identity and who pays for it, from and to a whole hour."""
 
     kind: Kind
@@ -82,7 +53,7 @@ class IdentityDeclared(_Wire):
         return Identity(self.kind, self.value, self.account, self.project, valid)
 
 
-class StateDeclared(_Wire):
+class StateDeclared(Wire):
     """A state that a resource was in from one instant to another."""
 
     state: State
@@ -90,7 +61,7 @@ class StateDeclared(_Wire):
     end: Instant = FOR_EVER
 
 
-class ResourceDeclared(_Wire):
+class ResourceDeclared(Wire):
     """A node, KV-cache or endpoint, with the states it was in."""
 
     id: Id
@@ -119,56 +90,14 @@ class ResourceDeclared(_Wire):
         return [Interval(self.id, Period(s.start, s.end), s.state) for s in self.states]
 
 
-class ContractDeclared(_Wire):
-    """Terms for one node or pool."""
-
-    id: Id
-    account: Id
-    mode: Literal["subscription", "hourly", "token"]
-    region: Id
-    pool: Id
-    start: Instant
-    end: Instant = FOR_EVER
-    resource: str = ""
-    spec: str = ""
-    size_class: str = ""
-    months: int = 1
-    discount: Factor = Decimal(1)
-
-    @model_validator(mode="after")
-    def _only_what_the_mode_reads(self) -> Self:
-        unread = self.model_fields_set & _NOT_READ_BY[self.mode]
-        if unread:
-            raise ValueError(
-                f"a contract of mode {self.mode} must not have {', '.join(sorted(unread))}, "
-                f"found {'them' if len(unread) > 1 else 'it'}: it would change nothing"
-            )
-        return self
-
-    def contract(self, book: PriceBook) -> Contract:
-        """Return the domain value; a subscription's end follows from its term."""
-        period = Period(self.start, self.end)
-        scheme: Scheme
-        match self.mode:
-            case "subscription":
-                scheme = Subscription(self.spec, self.months, self.discount)
-                period = subscription_period(scheme, period, book.zone)
-            case "hourly":
-                scheme = Hourly(self.spec)
-            case "token":
-                scheme = PerToken(self.size_class)
-        return Contract(
-            self.id, self.account, scheme, self.region, self.pool, period, self.resource
-        )
-
-
-class Setup(_Wire):
+class Setup(Wire):
     """A whole declaration. Applying it twice changes nothing."""
 
     accounts: tuple[AccountDeclared, ...] = ()
     identities: tuple[IdentityDeclared, ...] = ()
     resources: tuple[ResourceDeclared, ...] = ()
     contracts: tuple[ContractDeclared, ...] = ()
+    orders: tuple[OrderDeclared, ...] = ()
 
 
 def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]:
@@ -184,16 +113,18 @@ def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]
     for resource in resources:
         book.region(resource.region)
     with engine.begin() as connection:
-        meter, prices = MeterStore(connection), PriceStore(connection, book)
+        meter, prices = MeterStore(connection), ContractStore(connection, book)
         meter.put_accounts(Account(a.id, a.name, a.zone) for a in setup.accounts)
         used = {i.account for i in identities} | {c.account for c in contracts}
-        used |= {r.account for r in resources}
+        used |= {r.account for r in resources} | {o.account for o in setup.orders}
         for account in sorted(used - {a.id for a in meter.accounts()}):
             raise UndeclaredAccountError(account)
         meter.put_identities(identities)
         meter.put_resources(resources)
-        check_resources(contracts, meter.resources())
+        known = meter.resources()
+        check_resources(contracts, known)
         prices.put_contracts(contracts)
+        noted = _put_orders(setup, known, OrderStore(connection, book))
         meter.put_intervals(intervals)
     return {
         "accounts": len(setup.accounts),
@@ -201,7 +132,21 @@ def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]
         "resources": len(resources),
         "states": len(intervals),
         "contracts": len(contracts),
-    }
+    } | noted
+
+
+def _put_orders(setup: Setup, known: Iterable[Resource], store: OrderStore) -> dict[str, int]:
+    """Store orders and return how many, and of how many something else is charged than ordered."""
+    nodes = {r.id: r for r in known}
+    for declared in setup.orders:
+        if declared.resource not in nodes:
+            raise UndeclaredNodeError(declared.id, declared.resource)
+    found = store.put_orders(
+        [Deployed(o.order(), nodes[o.resource], o.start) for o in setup.orders]
+    )
+    differing = sum(1 for opened in found if opened.notices)
+    counts = {"orders": len(found), "charged as deployed, not as ordered": differing}
+    return {what: count for what, count in counts.items() if count}
 
 
 class UndeclaredAccountError(LookupError):
@@ -209,3 +154,10 @@ class UndeclaredAccountError(LookupError):
 
     def __init__(self, account: str) -> None:
         super().__init__(f"an account must be declared under accounts, found {account!r} only used")
+
+
+class UndeclaredNodeError(LookupError):
+    """An application was ordered for a node that nobody declared."""
+
+    def __init__(self, order: str, node: str) -> None:
+        super().__init__(f"order {order!r} must run on a declared resource, found {node!r}")

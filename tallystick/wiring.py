@@ -21,6 +21,7 @@ from collector.mapping_file import parse_systems
 from collector.receive import ForMetrics, Sinks
 from collector.roles import Gateways
 from metering import jobs as metering_jobs
+from metering.band import Bands
 from metering.commit import GroupCommit
 from metering.corrections.decision_store import DecisionStore
 from metering.corrections.jobs import Desk
@@ -51,12 +52,15 @@ from metering.signal import Reading
 from metering.store import MeterStore
 from metering.usage import Usage
 from pricing.bill import Bill
-from pricing.jobs import draft_bill, payable_changes
-from pricing.store import PriceStore, shipped_book
+from pricing.book import PriceBook
+from pricing.book_store import BookStore, shipped_book, shipped_names
+from pricing.contract_store import ContractStore
+from pricing.jobs import Office, draft_bill, payable_changes
 from tallystick import clock
 from tallystick.database import make_engine, open_ledger
 from tallystick.keeping.backup import Backups
 from tallystick.keeping.room import Room, local_folders
+from tallystick.office import open_office
 from tallystick.role import Role
 from tallystick.settings import Settings
 
@@ -78,7 +82,8 @@ class Parts:
     meter: MeterStore
     resources: ResourceStores
     reconciliation: ReconcileSources
-    prices: PriceStore
+    office: Office
+    books: BookStore
     now: Callable[[], datetime]
     refreshing: "Refreshing"
     lease: LeaseStore
@@ -111,13 +116,23 @@ class Parts:
         requests = RequestStore(self.events, self.desk.corrections.heeded)
         return Ledger(self.meter, UsageStore(self.engine), self.events, requests)
 
+    @property
+    def prices(self) -> ContractStore:
+        """Contracts, and the book that they are priced by."""
+        return self.office.contracts
+
     def refresh(self) -> int:
         """Bring usage up to date with every event stored before this call; return rows changed.
 
         Callers that wait for one another share the next run: one that began after they came.
         Where another process has that to do, usage is as it left it.
         """
+        self.reread_book()
         return self.refreshing.run(self._tick) if self.settings.role.ticks else 0
+
+    def reread_book(self) -> None:
+        """Price by the newest version of the book, which another process may have imported."""
+        self.prices.book = self.books.current(self.settings.book)
 
     def _tick(self) -> int:
         fence = self.lease.hold()
@@ -133,13 +148,13 @@ class Parts:
 
     def draft(self, account: str, month: str) -> Bill:
         """Draft an account's bill of a month from usage as the last refresh left it."""
-        bill = draft_bill(self.meter, self.prices, account, month, self.now())
+        bill = draft_bill(self.office, account, month, self.now())
         doubts = sentences(self.reconciliation, bill.month, account)
         return replace(bill, warnings=(*bill.warnings, *doubts))
 
     def payable_changes(self, changes: Sequence[Usage]) -> list[dict[str, str]]:
         """Return what changes of usage do to bills, a row an account and month."""
-        found = payable_changes(self.meter, self.prices, changes, self.now())
+        found = payable_changes(self.office, changes, self.now())
         return [
             {
                 "account": one.account,
@@ -204,12 +219,13 @@ def assemble(settings: Settings) -> Parts:
         StoreLockedError: another process has the embedded event store open.
         StoreDamagedError: files of the event store are missing or cut.
         ClockSkewError: this machine may not collect by its clock.
+        BandsError: the bounds of context bands do not rise.
         GatewayError: the gateways of record are not named as they must be.
         MappingFileError: the operator's table of metrics cannot be used.
     """
-    book = shipped_book(settings.book)
     words = understood(settings.metrics_map)
     engine, floor = _ledger(settings)
+    book = _book(settings, books := BookStore(engine))
     meter = MeterStore(engine)
     deployment = deployed(settings)
     events = EventStore.open(settings.events, clock.now_ns, floor, deployment)
@@ -245,7 +261,8 @@ def assemble(settings: Settings) -> Parts:
             ledger=ReconcileStore(engine),
             tolerance=settings.tolerance,
         ),
-        prices=PriceStore(engine, book),
+        office=open_office(settings, engine, book),
+        books=books,
         now=clock.now,
         refreshing=Refreshing(),
         lease=lease,
@@ -258,11 +275,24 @@ def assemble(settings: Settings) -> Parts:
 
 
 def deployed(settings: Settings) -> Deployment:
-    """Return how the event store is run; embedded, this process is the only one that writes."""
+    """Return how the event store is run; embedded, this process is the only one that writes.
+
+    Raises:
+        BandsError: the bounds of bands do not rise.
+    """
+    bands = Bands.parse(settings.context_bands)
     if settings.is_embedded:
-        return ALONE
+        return replace(ALONE, bands=bands)
     database = urlsplit(settings.events).path.strip("/") or PLAIN.database
-    return Deployment(Layout(settings.events_cluster, database), settings.settle_seconds * 10**9)
+    layout = Layout(settings.events_cluster, database)
+    return Deployment(layout, settings.settle_seconds * 10**9, bands)
+
+
+def _book(settings: Settings, books: BookStore) -> PriceBook:
+    """Return the book to price by; a collector never asks the ledger, and prices nothing."""
+    if settings.role is Role.COLLECTOR:
+        return shipped_book(shipped_names()[0])
+    return books.current(settings.book)
 
 
 def _ledger(settings: Settings) -> tuple[Engine, int]:

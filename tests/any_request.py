@@ -60,6 +60,7 @@ USAGES = [
     '{"input_tokens": 7, "cache_read_input_tokens": 3}',
     "{'input_tokens': True, 'output_tokens': -1}",
     '{"id": "chatcmpl-9", "usage": {"prompt_tokens": 4, "completion_tokens": 1}}',
+    '{"input_tokens": 7, "service_tier": "priority"}',
     '{"model": "qwen", "input_token": "12", "output_token": "3"}',
     "{",
 ]
@@ -71,7 +72,7 @@ texts = st.sampled_from(
 words = st.sampled_from(
     ["chat", "embeddings", "rerank", "invoke_agent", "tool", "LLM", '"llm"', "anthropic", "openai",
      "stop", "error", "abort", "true", "True", "0", "1", "200", "429", "timeout", "12", " 12 ",
-     "probabilistic", "span", "0.5", "ratelimit", "2026-10-01T00:00:00Z"]
+     "default", "batch", "probabilistic", "span", "0.5", "ratelimit", "2026-10-01T00:00:00Z"]
 )  # fmt: skip
 odd = st.sampled_from(
     [None, ..., True, False, b"", b"bytes", b"\xff", [], ["stop"], ["error", "千"], [None], {},
@@ -100,6 +101,7 @@ likely = st.fixed_dictionaries(
         "gen_ai.usage.cache_read.input_tokens": st.sampled_from([0, 4]),
         "gen_ai.usage.reasoning.output_tokens": st.sampled_from([0, 1]),
         "gen_ai.response.time_to_first_chunk": st.sampled_from([0.0, 0.25, 1]),
+        "openai.response.service_tier": st.sampled_from(["default", "flex", "千"]),
         "tenant.id": st.sampled_from(["acme", "千"]),
         "tallystick.event.id": st.sampled_from(["e1", "e2"]),
         "tallystick.duration_ns": st.sampled_from([0, 10**9]),

@@ -22,6 +22,7 @@ from metering.event_store import EventStore
 from tallystick.database import open_ledger
 
 ROOT = Path(__file__).parents[1]
+LONG_FOLDERS = {"end_to_end", "faults", "simulation"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Let commands and services that tests start keep their byte code, as installed ones do."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG_FOLDERS)
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from metering.report import DIMENSIONS
 from metering.signal import ORIGIN_FIELDS, SIGNALS
 from tallystick.app import STATUS, create_app
 from tallystick.cli import app as cli
+from tallystick.declared_contract import ContractDeclared, TermsDeclared
+from tallystick.declared_order import OrderDeclared, OwnModelDeclared
 from tallystick.settings import Settings
 from tallystick.setup import (
     AccountDeclared,
-    ContractDeclared,
     IdentityDeclared,
     ResourceDeclared,
     Setup,
@@ -130,7 +131,8 @@ def test_every_error_with_a_status_is_in_the_reference() -> None:
 
 def test_every_field_of_a_setup_file_is_in_the_reference() -> None:
     models = (Setup, AccountDeclared, IdentityDeclared, ResourceDeclared, StateDeclared)
-    fields = {f"`{f}`" for model in (*models, ContractDeclared) for f in model.model_fields}
+    contracts = (ContractDeclared, TermsDeclared, OrderDeclared, OwnModelDeclared)
+    fields = {f"`{f}`" for model in (*models, *contracts) for f in model.model_fields}
 
     assert missing(fields) == set()
 

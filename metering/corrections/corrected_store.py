@@ -28,7 +28,7 @@ FILTERS = (
     "tenant", "project", "api_key", "end_user", "cluster", "database", "gateway", "route", "pool",
     "spill_reason", "residency", "resource", "instance", "region", "network", "call_path",
     "caller", "provider", "requested_model", "model", "operation", "outcome", "quality", "role",
-    "dialect", "caveat", "producer",
+    "dialect", "caveat", "producer", "tier",
 )  # fmt: skip
 """What a correction may ask of the events that it is about."""
 

@@ -24,8 +24,8 @@ from metering.period import Period
 ACCEPT = "accept"
 """The change that accepts counts as they are told, however they came to be known."""
 
-_SOURCE = frozenset({"tenant", "project", "api_key", "cluster", "resource", "pool"})
-_CALL = frozenset({"model", "operation", "outcome"})
+_SOURCE = frozenset({"tenant", "project", "api_key", "cluster", "resource", "pool", "spill_reason"})
+_CALL = frozenset({"model", "operation", "outcome", "provider", "tier"})
 CHANGEABLE = (*sorted(_SOURCE), *sorted(_CALL), *TOKEN_CLASSES, ACCEPT)
 """What an amendment may change: whom and what usage is billed to, its counts, their acceptance."""
 

@@ -46,6 +46,9 @@ class RequestsAsked(BaseModel):
     operation: list[str] = []
     outcome: list[str] = []
     quality: list[str] = []
+    provider: list[str] = []
+    tier: list[str] = []
+    spill_reason: list[str] = []
     service: list[str] = []
     role: Roles = Roles.BILL
     limit: Annotated[int, Field(ge=1, le=MOST)] = 100

@@ -19,6 +19,9 @@ FILTERS: dict[str, str] = {
     "operation": "operation",
     "outcome": "outcome",
     "quality": "quality",
+    "provider": "provider",
+    "tier": "tier",
+    "spill_reason": "spill_reason",
     "service": "gateway",
 }
 """What requests can be narrowed by -> the column that holds it."""

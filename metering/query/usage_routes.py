@@ -56,6 +56,10 @@ class UsageAsked(BaseModel):
     operation: list[str] = []
     outcome: list[str] = []
     quality: list[str] = []
+    band: list[str] = []
+    provider: list[str] = []
+    tier: list[str] = []
+    spill_reason: list[str] = []
     as_of: Annotated[int | None, Field(ge=0)] = None
     limit: Annotated[int | None, Field(ge=1, le=MOST)] = None
     cursor: str = ""

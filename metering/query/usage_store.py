@@ -3,11 +3,11 @@
 Every answer is of one close run, so that pages and totals agree while usage goes on changing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
     BindParameter,
@@ -42,6 +42,7 @@ _AT_ONCE = 20_000
 _STRETCHES_PER_STATEMENT = 5000
 
 _INSTANTS = frozenset({START, HOUR})
+_IS_CURRENT = col(UsageRow.superseded_by).is_(None)
 _METER = col(UsageRow.meter)
 _IS_FREE = col(UsageRow.outcome).not_in([o.value for o in Outcome if o.is_billable])
 _COUNTED: Mapping[str, ColumnElement[bool]] = {
@@ -57,6 +58,10 @@ _COUNTED: Mapping[str, ColumnElement[bool]] = {
     "reasoning_tokens": _METER == "reasoning",
 }
 """What each figure adds up; ``metering.report`` says the same in Python."""
+
+
+Answer = TypeVar("Answer")
+Conditions = Sequence[ColumnElement[bool]]
 
 
 class Wanted(NamedTuple):
@@ -80,7 +85,7 @@ class UsageStore:
     def last_run(self) -> int:
         """Return the newest close run; 0 before the first."""
         with self._engine.connect() as connection:
-            return int(connection.scalar(select(func.max(CloseRow.id))) or 0)
+            return _newest_run(connection)
 
     def seen_before(self, run: int) -> int:
         """Return the stamp before which a close run saw every arrival."""
@@ -95,15 +100,20 @@ class UsageStore:
 
     def page(self, question: Question, wanted: Wanted) -> Page:
         """Return some rows in order of their keys."""
-        with self._engine.connect() as connection:
+
+        def rows(connection: Connection, revision: Conditions) -> list[Row]:
             found: list[Row] = []
-            for statement in self._statements(connection, question, wanted):
+            conditions = [*revision, *_asked(question)]
+            for statement in self._statements(connection, question, wanted, conditions):
                 missing = wanted.limit + 1 - len(found)
                 found += map(
                     _row(len(question.columns)), connection.execute(statement.limit(missing))
                 )
                 if len(found) > wanted.limit:
                     break
+            return found
+
+        found = self._as_of(wanted.run, rows)
         return Page(found[: wanted.limit], wanted.run, has_more=len(found) > wanted.limit)
 
     def pages(self, question: Question, wanted: Wanted) -> Iterator[Page]:
@@ -118,15 +128,35 @@ class UsageStore:
 
     def totals(self, question: Question, run: int) -> tuple[int, ...]:
         """Return the figures of a whole question, as a close run left them."""
-        statement = select(*_sums()).where(*_within(question), *_conditions(question, run))
+        statement = select(*_sums()).where(*_within(question), *_asked(question))
+
+        def figures(connection: Connection, revision: Conditions) -> tuple[int, ...]:
+            return tuple(map(int, connection.execute(statement.where(*revision)).one()))
+
+        return self._as_of(run, figures)
+
+    def _as_of(self, run: int, ask: Callable[[Connection, Conditions], Answer]) -> Answer:
+        """Ask for rows as a close run left them.
+
+        Of the newest run they are the current ones, which have an index of their own. That holds
+        if no other run has ended when they have been read.
+        """
         with self._engine.connect() as connection:
-            return tuple(map(int, connection.execute(statement).one()))
+            if _newest_run(connection) == run:
+                found = ask(connection, [_IS_CURRENT])
+                if _newest_run(connection) == run:
+                    return found
+            was_current = _IS_CURRENT | (col(UsageRow.superseded_by) > run)
+            return ask(connection, [was_current, col(UsageRow.run) <= run])
 
     def _statements(
-        self, connection: Connection, question: Question, wanted: Wanted
+        self,
+        connection: Connection,
+        question: Question,
+        wanted: Wanted,
+        conditions: Conditions,
     ) -> Iterator[Select[Any]]:
         """Yield statements whose rows, one after the other, are those that are wanted."""
-        conditions = _conditions(question, wanted.run)
         if question.granularity in {None, Granularity.HOUR}:
             statement = self._statement(question, wanted, col(UsageRow.hour))
             yield statement.where(*_within(question), *conditions)
@@ -165,15 +195,14 @@ def _within(question: Question) -> list[ColumnElement[bool]]:
     return [col(UsageRow.hour) >= question.period.start, col(UsageRow.hour) < question.period.end]
 
 
-def _conditions(question: Question, run: int) -> list[ColumnElement[bool]]:
-    """Return what a usage row must meet besides its hour: current as of the run, of the values."""
-    replaced = col(UsageRow.superseded_by)
-    return [
-        replaced.is_(None) | (replaced > run),
-        col(UsageRow.run) <= run,
-        col(UsageRow.quantity) != 0,
-        *(col(getattr(UsageRow, name)).in_(values) for name, values in question.where),
-    ]
+def _newest_run(connection: Connection) -> int:
+    return int(connection.scalar(select(func.max(CloseRow.id))) or 0)
+
+
+def _asked(question: Question) -> list[ColumnElement[bool]]:
+    """Return what a usage row must meet besides its hour and its revision."""
+    named = [col(getattr(UsageRow, name)).in_(values) for name, values in question.where]
+    return [col(UsageRow.quantity) != 0, *named]
 
 
 def _sums() -> list[ColumnElement[int]]:

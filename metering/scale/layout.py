@@ -6,6 +6,8 @@ On a cluster every table is two: ``name_local`` on each server, replicated withi
 
 from dataclasses import dataclass
 
+from metering.band import NO_BANDS, Bands
+
 _REPLICATED = "'/clickhouse/tables/{shard}/tallystick/%s', '{replica}'"
 """ClickHouse fills in the braces from each server's macros."""
 
@@ -27,6 +29,8 @@ class Table:
     partition_by: str = ""
     ttl: str = ""
     settings: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    """Those columns that tables made by earlier versions lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,13 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """How an event store is run: where its tables lie, and how long arrivals take to settle."""
+    """How an event store is run: where its tables lie, what settles when, what is told apart."""
 
     layout: Layout = Layout()
     settle_ns: int = 0
-    """0 where this process is the only one that writes."""
+    """How long arrivals take to settle; 0 where this process is the only one that writes."""
+    bands: Bands = NO_BANDS
+    """The context bands of requests in sums."""
 
 
 PLAIN = Layout()
@@ -60,10 +66,11 @@ ALONE = Deployment()
 
 
 def ddl(table: Table, layout: Layout) -> tuple[str, ...]:
-    """Return the statements that make a table where it is not there yet."""
+    """Return the statements that make a table, or what it lacks, where it is not there yet."""
     local = layout.local(table.name)
     if not layout.cluster:
-        return (_rows_table(table, layout, _engine(_kind(table), _argument(table))),)
+        rows = _rows_table(table, layout, _engine(_kind(table), _argument(table)))
+        return (rows, *_additions(table, layout, local))
     path = _REPLICATED % table.name
     argument = _argument(table)
     arguments = f"{path}, {argument}" if argument else path
@@ -73,7 +80,9 @@ def ddl(table: Table, layout: Layout) -> tuple[str, ...]:
     )
     return (
         _rows_table(table, layout, _engine(f"Replicated{_kind(table)}", arguments)),
+        *_additions(table, layout, local),
         over_all,
+        *_additions(table, layout, table.name),
     )
 
 
@@ -125,6 +134,14 @@ def _rows_table(table: Table, layout: Layout, engine: str) -> str:
         f"SETTINGS {', '.join(table.settings)}" if table.settings else "",
     ]
     return "\n".join(clause for clause in clauses if clause)
+
+
+def _additions(table: Table, layout: Layout, name: str) -> list[str]:
+    """Return the statements that add to a table of an earlier version what it lacks."""
+    return [
+        f"ALTER TABLE {name}{layout.on_cluster} ADD COLUMN IF NOT EXISTS {column}"
+        for column in table.added
+    ]
 
 
 def _kind(table: Table) -> str:

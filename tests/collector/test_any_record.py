@@ -48,6 +48,8 @@ names = st.sampled_from(
         *aliases.TTFT_MILLISECONDS,
         *aliases.TTFT_NANOSECONDS,
         *aliases.PROVIDER,
+        *aliases.TIER,
+        *aliases.REQUESTED_TIER,
         *aliases.KEPT_RATES,
         *aliases.KEPT_PERCENT,
         *aliases.REJECTION_THRESHOLD,

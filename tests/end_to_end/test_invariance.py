@@ -19,11 +19,13 @@ from metering.period import Period
 from metering.store import Account, MeterStore
 from metering.usage import Usage
 from pricing.bill import Bill
+from pricing.book_store import shipped_book
 from pricing.contract import Contract
+from pricing.contract_store import ContractStore
 from pricing.jobs import draft_bill
 from pricing.schemes import PerToken
-from pricing.store import PriceStore, shipped_book
 from tallystick.database import METADATA, open_ledger
+from tests.pricing.office_notation import office_of
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 MONTH = Period(hour("2026-09-30T16"), hour("2026-10-31T16"))
@@ -50,7 +52,7 @@ def billed(
     with engine.begin() as connection:
         for table in reversed(METADATA.sorted_tables):
             connection.execute(table.delete())
-    meter, prices = MeterStore(engine), PriceStore(engine, BOOK)
+    meter, prices = MeterStore(engine), ContractStore(engine, BOOK)
     meter.put_accounts([Account("acme", "Acme")])
     meter.put_identities([Identity(Kind.TENANT, "acme", "acme")])
     terms = PerToken("small")
@@ -63,7 +65,7 @@ def billed(
         if often:
             tick(events, meter, NOW)
     tick(events, meter, NOW)
-    return meter.usage(MONTH), draft_bill(meter, prices, "acme", "2026-10", NOW)
+    return meter.usage(MONTH), draft_bill(office_of(engine, BOOK), "acme", "2026-10", NOW)
 
 
 def disturbed(sent: Sequence[UsageEvent], rng: Random) -> list[list[UsageEvent]]:

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS events_local ON CLUSTER metering (
     caveat LowCardinality(String),
     producer LowCardinality(String),
     sequence UInt64 CODEC(T64, ZSTD(1)),
+    tier LowCardinality(String),
     other Map(LowCardinality(String), Int64) DEFAULT map(),
     other_quality Map(LowCardinality(String), LowCardinality(String)) DEFAULT map(),
     stored_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -71,11 +72,15 @@ PARTITION BY toYYYYMMDD(ended_at)
 ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, min_bytes_for_wide_part = 10485760;
 
+ALTER TABLE events_local ON CLUSTER metering ADD COLUMN IF NOT EXISTS tier LowCardinality(String);
+
 CREATE TABLE IF NOT EXISTS events ON CLUSTER metering AS events_local
 ENGINE = Distributed(metering, tally, events_local, xxHash64(multiIf(
         response_id != '', concat('a call by its response id:', response_id),
         if(length(event_id) = 24, substring(event_id, 1, 16), own_trace_id) != '' AND if(length(event_id) = 24, substring(event_id, 17), own_span_id) != '', concat(if(length(event_id) = 24, substring(event_id, 1, 16), own_trace_id), if(length(event_id) = 24, substring(event_id, 17), own_span_id)),
         event_id)));
+
+ALTER TABLE events ON CLUSTER metering ADD COLUMN IF NOT EXISTS tier LowCardinality(String);
 
 CREATE TABLE IF NOT EXISTS sightings_local ON CLUSTER metering (
     key UInt64 CODEC(Delta, ZSTD(1)),

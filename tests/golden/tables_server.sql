@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS events (
     caveat LowCardinality(String),
     producer LowCardinality(String),
     sequence UInt64 CODEC(T64, ZSTD(1)),
+    tier LowCardinality(String),
     other Map(LowCardinality(String), Int64) DEFAULT map(),
     other_quality Map(LowCardinality(String), LowCardinality(String)) DEFAULT map(),
     stored_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -70,6 +71,8 @@ ENGINE = ReplacingMergeTree(earliest)
 PARTITION BY toYYYYMMDD(ended_at)
 ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, min_bytes_for_wide_part = 10485760;
+
+ALTER TABLE events ADD COLUMN IF NOT EXISTS tier LowCardinality(String);
 
 CREATE TABLE IF NOT EXISTS sightings (
     key UInt64 CODEC(Delta, ZSTD(1)),

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,14 @@ from builders import event, hour, usage_events
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metering import doubled_store
 from metering.arrival import Arrival, conflicts
+from metering.band import Bands
 from metering.event import UsageEvent
 from metering.event_store import EventStore, EventsUrlError, StoreLockedError
 from metering.rollup import RawKey, Sums, fold
+from metering.scale.layout import ALONE, PLAIN, ddl
+from metering.schema import EVENTS
 
 batches = st.lists(st.lists(usage_events, min_size=1, max_size=6), max_size=5)
 
@@ -62,6 +67,84 @@ def check_agreement(events: EventStore, sent: list[list[UsageEvent]]) -> None:
     assert all_sums(events) == expected
     assert {c.event_id for c in events.conflicts()} == {c.event_id for c in conflicts(arrivals)}
     assert len(events.conflicts()) == len(conflicts(arrivals))
+
+
+BANDS = Bands((2, 5))
+"""Total inputs of generated events go from 0 to 20."""
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sent=batches)
+def test_sql_and_python_agree_on_the_bands_of_requests(
+    events: EventStore, sent: list[list[UsageEvent]]
+) -> None:
+    empty(events)
+    banded = EventStore(events.client, time.time_ns, 0, replace(ALONE, bands=BANDS))
+    for batch in sent:
+        banded.record(batch)
+    arrivals = [Arrival(e, n) for n, e in enumerate(e for batch in sent for e in batch)]
+
+    assert all_sums(banded) == fold(arrivals, bands=BANDS)
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sent=batches)
+def test_calls_that_are_told_twice_are_chosen_from_slice_by_slice_where_they_are_many(
+    events: EventStore, monkeypatch: pytest.MonkeyPatch, sent: list[list[UsageEvent]]
+) -> None:
+    """The bound is lowered, for it takes hundreds of thousands of calls to reach it."""
+    monkeypatch.setattr(doubled_store, "_AT_ONCE", 2)
+
+    check_agreement(events, sent)
+
+
+def test_a_key_that_was_not_noted_is_summed_all_the_same(events: EventStore) -> None:
+    sent = [event("e1", tenant="acme", fresh=1), event("e2", tenant="umbra", fresh=2)]
+    events.record(sent)
+    expected = all_sums(events)
+    events.client.command("TRUNCATE TABLE hour_dimensions")
+
+    assert all_sums(events) == expected == fold([Arrival(e, n) for n, e in enumerate(sent)])
+
+
+def test_what_an_earlier_version_noted_is_looked_at_once_more(events: EventStore) -> None:
+    """That version kept neither the keys of an hour nor the hours that arrivals touch."""
+    events.record([event("e1", fresh=1, call="r1"), event("e2", fresh=2, call="r1", rank=9)])
+    since = events.cutoff()
+    events.record([event("e3", fresh=4)])
+    events.hours_touched(0, events.cutoff())
+    for table in ("hour_dimensions", "contested", "contested_progress"):
+        events.client.command(f"TRUNCATE TABLE {table}")
+    events.client.command(f"INSERT INTO contested_progress VALUES ('noted', {events.cutoff()})")
+
+    again = EventStore(events.client, time.time_ns)
+    before = again.cutoff()
+
+    assert again.hours_touched(since, before) == {hour("2026-10-01T00"), hour("2026-09-30T23")}
+    assert [(s.requests, s.fresh) for s in all_sums(again).values()] == [(2, 5)]
+
+
+def test_a_table_of_an_earlier_version_gets_the_column_it_lacks(events: EventStore) -> None:
+    older = replace(EVENTS, columns=tuple(c for c in EVENTS.columns if not c.startswith("tier ")))
+    events.client.command("DROP TABLE events")
+    events.client.command(ddl(older, PLAIN)[0])
+    one = EventStore(events.client, time.time_ns)
+    one.record([event("e1", fresh=1), event("e2", fresh=2, tier="batch")])
+
+    again = EventStore(events.client, time.time_ns)
+
+    assert {key.tier: sums.fresh for key, sums in all_sums(again).items()} == {"": 1, "batch": 2}
+
+
+def test_rows_of_an_earlier_version_are_of_the_standard_tier(events: EventStore) -> None:
+    events.record([event("e1", fresh=1)])
+    events.client.command("ALTER TABLE events DROP COLUMN tier SETTINGS mutations_sync = 1")
+
+    again = EventStore(events.client, time.time_ns)
+    again.record([event("e1", fresh=1)])
+
+    assert {key.tier: sums.fresh for key, sums in all_sums(again).items()} == {"": 1}
+    assert again.conflicts() == []
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))

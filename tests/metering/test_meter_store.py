@@ -2,10 +2,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from builders import event, hour
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from metering.event import Outcome, Quality
 from metering.event_store import EventStore
@@ -22,6 +23,7 @@ from metering.store import (
     ZoneChangeError,
 )
 from metering.usage import UsageKey
+from tallystick.database import make_engine, migrate
 
 NOON = hour("2026-10-01T12")
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -59,6 +61,37 @@ def test_closing_twice_writes_nothing_new(meter: MeterStore) -> None:
     assert meter.close_hours([NOON], usage, 2, NOW) == 0
     assert quantities(meter) == {"fresh": 10, "requests": 1}
     assert meter.last_close().stored_before == 2
+
+
+def test_usage_tells_every_dimension_apart(meter: MeterStore) -> None:
+    told = {"band": "32000", "provider": "openai", "tier": "batch", "spill_reason": "queue full"}
+    usage = {replace(row(), **{n: v}): at for at, (n, v) in enumerate(told.items(), 1)}
+
+    meter.close_hours([NOON], {row(): 9} | usage, 1, NOW)
+
+    assert {u.key: u.quantity for u in meter.usage(DAY)} == {row(): 9} | usage
+
+
+def test_usage_of_an_earlier_version_is_of_no_special_tier(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    migrate(engine, "0005")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO close_run VALUES (1, 7, '2026-10-01', 1, 1)"))
+        connection.execute(text(OLD_USAGE))
+    migrate(engine, "0006")
+
+    [usage] = MeterStore(engine).usage(DAY)
+    engine.dispose()
+
+    assert (usage.key, usage.quantity) == (row(), 5)
+
+
+OLD_USAGE = """
+INSERT INTO usage (hour, account, project, cluster, resource, pool, model, operation, outcome,
+                   quality, meter, band, quantity, run)
+VALUES ('2026-10-01 12:00:00.000000', 'acme', '', '', '', 'shared', '模型', 'chat', 'ok',
+        'measured', 'fresh', '', 5, 1)
+"""
 
 
 def test_every_past_run_can_be_seen_again(meter: MeterStore) -> None:

@@ -97,12 +97,14 @@ def test_an_event_belongs_to_the_hour_in_which_it_ends() -> None:
 
 
 def test_the_key_carries_what_was_said() -> None:
-    said = event("e1", tenant="acme", pool="shared", outcome="throttled", quality="unknown")
+    said = event("e1", tenant="acme", pool="shared", outcome="throttled", quality="unknown",
+                 provider="openai", tier="batch", spill_reason="queue full")  # fmt: skip
 
     key = raw_key(said)
 
     assert (key.tenant, key.pool) == ("acme", "shared")
     assert (key.outcome, key.quality) == (Outcome.THROTTLED, Quality.UNKNOWN)
+    assert (key.provider, key.tier, key.spill_reason) == ("openai", "batch", "queue full")
 
 
 @given(streams, st.randoms(use_true_random=False))

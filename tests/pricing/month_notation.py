@@ -4,6 +4,9 @@
     sub   s1 n1 g4.xlarge.gu10 2026-10-01T09:00 months=1 discount=0.85
     hour  h1 n2 g8.2xlarge.gu49 2026-10-01 until=2026-10-15
     token t1 shared small 2026-10-01
+    model m1 shared - 2026-10-01 factors=cached:0.1,batch:0.5
+    kvsub k1 n1 100 2026-10-01 months=1
+    kvhour k2 n2 100 2026-10-01
     ran   n2 2026-10-06T10:59:30 2026-10-06T12:50:30
     used  2026-10-06T10 shared fresh=1000 output=20 requests=3
 
@@ -25,12 +28,23 @@ from metering.period import Period, as_utc, hour_of, month_of
 from metering.rollup import METERS
 from metering.usage import Usage, UsageKey
 from pricing.bill import Bill, Cutoffs, make_bill
-from pricing.book import PriceBook, parse_book
+from pricing.book import PriceBook
+from pricing.book_file import parse_book
+from pricing.book_store import shipped_book
 from pricing.contract import Contract, subscription_period
 from pricing.focus import Row
-from pricing.rating import Inputs
-from pricing.schemes import Hourly, PerToken, Scheme, Subscription
-from pricing.store import shipped_book
+from pricing.rating_inputs import Inputs
+from pricing.schemes import (
+    Hourly,
+    KvCacheHourly,
+    KvCacheSubscription,
+    PerModelToken,
+    PerToken,
+    Prepaid,
+    Scheme,
+    Subscription,
+    Used,
+)
 
 BEIJING = "Asia/Shanghai"
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -93,7 +107,7 @@ def span(start: str, end: str) -> Period:
     return Period(at(start), at(end))
 
 
-def term_of(scheme: Subscription, start: datetime) -> Period:
+def term_of(scheme: Prepaid, start: datetime) -> Period:
     """Return the term of a subscription bought at an instant."""
     return subscription_period(scheme, Period(start, FOR_EVER), BEIJING)
 
@@ -117,6 +131,10 @@ def usage_of(when: str, pool: str, said: Mapping[str, str]) -> list[Usage]:
         outcome=Outcome(said.get("outcome", "ok")),
         quality=Quality(said.get("quality", "measured")),
         meter="",
+        band=said.get("band", ""),
+        provider=said.get("provider", ""),
+        tier=said.get("tier", ""),
+        spill_reason=said.get("reason", ""),
     )
     return [Usage(replace(key, meter=m), int(said[m])) for m in METERS if m in said]
 
@@ -132,7 +150,7 @@ def month_from(text: str, book: PriceBook | None = None) -> Inputs:
         month=period,
         usage=[u for line in words["used"] for u in usage_of(line[0], line[1], _pairs(line))],
         intervals=[ran(*line) for line in words["ran"]],
-        contracts=[_contract(w, line) for w in ("sub", "hour", "token") for line in words[w]],
+        contracts=[_contract(w, line) for w in _SOLD for line in words[w]],
         book=book or shipped(),
         zone=BEIJING,
         service_to=at(_pairs(said)["to"]) if said else period.end,
@@ -153,24 +171,47 @@ def _contract(word: str, line: Sequence[str]) -> Contract:
     name, place, sku, start = line[:4]
     said = _pairs(line)
     period = Period(at(start), at(said["until"]) if "until" in said else FOR_EVER)
-    scheme: Scheme = PerToken(sku) if word == "token" else Hourly(f"polar.pg.{sku}")
-    if word == "sub":
-        months, discount = int(said.get("months", "1")), Decimal(said.get("discount", "1"))
-        scheme = Subscription(f"polar.pg.{sku}", months, discount)
+    scheme = _scheme(word, sku, said)
+    if isinstance(scheme, Prepaid):
         period = term_of(scheme, at(start))
+    is_used = isinstance(scheme, Used)
     return Contract(
         id=name,
         account=said.get("account", "acme"),
         scheme=scheme,
         region=said.get("region", "cn-hangzhou"),
-        pool=place if word == "token" else said.get("pool", "dedicated"),
+        pool=place if is_used else said.get("pool", "dedicated"),
         period=period,
-        resource=said.get("resource", "") if word == "token" else place,
+        resource=said.get("resource", "") if is_used else place,
+        quantity=int(said.get("quantity", "1")),
+        factors={name: Decimal(factor) for name, factor in _factors(said)},
     )
+
+
+def _scheme(word: str, sku: str, said: Mapping[str, str]) -> Scheme:
+    months, discount = int(said.get("months", "1")), Decimal(said.get("discount", "1"))
+    match word:
+        case "sub":
+            return Subscription(f"polar.pg.{sku}", months, discount)
+        case "hour":
+            return Hourly(f"polar.pg.{sku}")
+        case "kvsub":
+            return KvCacheSubscription(int(sku), months, discount)
+        case "kvhour":
+            return KvCacheHourly(int(sku))
+        case "model":
+            return PerModelToken()
+        case _:
+            return PerToken(sku)
+
+
+def _factors(said: Mapping[str, str]) -> Sequence[Sequence[str]]:
+    return [word.split(":") for word in said.get("factors", "").split(",") if word]
 
 
 def _pairs(line: Sequence[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in line if "=" in word)
 
 
-_WORDS = ("month", "sub", "hour", "token", "ran", "used")
+_SOLD = ("sub", "hour", "token", "model", "kvsub", "kvhour")
+_WORDS = ("month", *_SOLD, "ran", "used")

@@ -15,7 +15,7 @@ from metering.rollup import METERS
 from metering.usage import Usage, UsageKey
 from pricing.book import PriceBook
 from pricing.contract import Contract
-from pricing.rating import Inputs
+from pricing.rating_inputs import Inputs
 from pricing.schemes import Hourly, PerToken, Scheme, Subscription
 from tests.pricing.month_notation import at, month_from, small_book, term_of
 

@@ -7,9 +7,9 @@ import pytest
 
 from metering.period import month_of
 from pricing.bill import Cutoffs, canonical_lines, make_bill
-from pricing.book import Cut, MissingPriceError
+from pricing.book import Cut
 from pricing.money import Rounding
-from pricing.rating import Inputs
+from pricing.rating_inputs import Inputs
 from tests.pricing.month_notation import (
     SMALL_BOOK,
     at,
@@ -139,31 +139,33 @@ def test_a_bill_is_blocked_by_what_nobody_can_price_or_prove(usage: str, blocker
     assert bill.payable == 0
 
 
-def test_a_missing_price_makes_no_bill(inputs: Inputs) -> None:
+def test_a_missing_price_blocks_the_bill(inputs: Inputs) -> None:
     """
     hour  h1 n1 g8.16xlarge.gu100 2026-10-01 region=cn-wulanchabu
+    ran   n1 2026-10-06T10:00 2026-10-06T14:00
     """
-    with pytest.raises(MissingPriceError) as refusal:
-        bill_of(inputs)
+    bill = bill_of(inputs)
 
-    assert str(refusal.value) == (
-        "book polardb-2026 must have a node-hour price for region=cn-wulanchabu, "
-        "spec=polar.pg.g8.16xlarge.gu100, found none"
+    [blocker] = bill.blockers
+    assert bill.state == "blocked"
+    assert blocker == (
+        "contract 'h1': book polardb-2026 must have a node-hour price for region=cn-wulanchabu, "
+        "spec=polar.pg.g8.16xlarge.gu100 at 2026-10-06T02:00:00+00:00, found none"
     )
 
 
 def test_amounts_beyond_the_digits_of_a_decimal_sum_still_add_up() -> None:
-    price = f"{10**25}.334"
+    price = f"{10**17}.334"
     nodes = SMALL_BOOK["nodes.csv"].replace("13.3456", price)
     text = """
     hour  h1 n1 g4.xlarge.gu10 2026-10-01
-    ran   n1 2026-10-06T10:00 2026-10-06T14:00
+    ran   n1 2026-10-06T08:00 2026-10-06T22:00
     """
 
     bill = bill_of(month_from(text, small_book(nodes=nodes)))
 
     assert sum(Fraction(row["BilledCost"]) for row in bill.lines) == Fraction(bill.payable)
-    assert str(bill.payable) == f"{4 * 10**25 + 1}.33"
+    assert str(bill.payable) == f"{14 * 10**17 + 4}.67"
 
 
 def test_the_result_hash_changes_with_any_cell(inputs: Inputs) -> None:

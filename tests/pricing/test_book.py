@@ -5,17 +5,10 @@ from decimal import Decimal
 import pytest
 
 from metering.period import UnknownZoneError
-from pricing.book import (
-    AmbiguousRateError,
-    BookError,
-    DuplicateRowError,
-    Item,
-    MissingPriceError,
-    Rate,
-    UnknownRegionError,
-    parse_book,
-)
-from pricing.money import PriceTextError
+from pricing.book import MissingPriceError, UnknownRegionError
+from pricing.book_file import ClashingRatesError, DuplicateRowError, parse_book
+from pricing.book_text import BookError, PlacedError
+from pricing.rate import Item, Rate
 from tests.pricing.month_notation import SMALL_BOOK, small_book
 
 BOOK, NODES, TOKENS = SMALL_BOOK["book.yaml"], SMALL_BOOK["nodes.csv"], SMALL_BOOK["tokens.csv"]
@@ -47,8 +40,8 @@ def test_a_byte_order_mark_before_a_table_is_no_part_of_its_first_column() -> No
 
 
 def test_the_most_specific_rate_wins_in_whatever_order_they_stand() -> None:
-    wide = Rate(Item.NODE_HOUR, (("region", "cn-hangzhou"),), Decimal(1), 1, "Hours")
-    narrow = Rate(Item.NODE_HOUR, (*wide.dimensions, ("spec", "a")), Decimal(2), 1, "Hours")
+    wide = Rate(Item.NODE_HOUR, (("region", ("cn-hangzhou",)),), Decimal(1), 1, "Hours")
+    narrow = Rate(Item.NODE_HOUR, (*wide.match, ("spec", ("a",))), Decimal(2), 1, "Hours")
     for rates in ((wide, narrow), (narrow, wide)):
         book = replace(small_book(), rates=rates)
 
@@ -105,7 +98,7 @@ def test_the_digest_is_of_the_prices_and_not_of_how_they_are_written() -> None:
         ("CNY", "USD"),
         ("zone: Asia/Shanghai", "zone: Europe/Berlin"),
         ("Example operator", "Another operator"),
-        ("postpaid: {places: 2", "postpaid: {places: 3"),
+        ("postpaid: {places: 2", "postpaid: {places: 1"),
         ("mode: half_up", "mode: down"),
         ("[1, 2, 12]", "[1, 2]"),
         ("name_zh: 香港", "name_zh: 中国香港"),
@@ -144,9 +137,6 @@ def test_a_header_that_is_a_list_is_refused() -> None:
         "zone",
         "provider",
         "terms",
-        "areas",
-        "nodes",
-        "tokens",
     ],
 )
 def test_a_missing_field_of_the_header_is_named(field: str) -> None:
@@ -176,7 +166,9 @@ def test_a_region_without_its_chinese_name_is_refused_by_the_field() -> None:
 def test_a_rounding_mode_that_is_none_is_refused_by_the_file() -> None:
     broken = SMALL_BOOK | {"book.yaml": BOOK.replace("half_up", "up")}
 
-    assert refusal_of(BookError, broken).startswith("book.yaml must have ")
+    assert refusal_of(PlacedError, broken) == (
+        "book.yaml rounding order mode: it must be one of down, half_up, found 'up'"
+    )
 
 
 @pytest.mark.parametrize("column", ["region_id", "spec", "monthly_cny", "hourly_cny"])
@@ -206,7 +198,7 @@ def test_a_price_given_twice_is_refused_with_both_lines() -> None:
     twice = f"{NODES}cn-hangzhou,{GU10},6405.92,13.3456\n"
 
     assert refusal_of(DuplicateRowError, SMALL_BOOK | {"nodes.csv": twice}) == (
-        f"nodes.csv must price cn-hangzhou {GU10} once, found it on line 2 and line 5"
+        f"cn-hangzhou {GU10} must be priced once, found nodes.csv line 2 and nodes.csv line 5"
     )
 
 
@@ -214,7 +206,7 @@ def test_the_lines_of_a_price_given_twice_are_those_of_the_file() -> None:
     twice = f"{NODES}\n\ncn-hangzhou,{GU10},1,1\n"
 
     assert refusal_of(DuplicateRowError, SMALL_BOOK | {"nodes.csv": twice}).endswith(
-        "found it on line 2 and line 7"
+        "found nodes.csv line 2 and nodes.csv line 7"
     )
 
 
@@ -222,7 +214,7 @@ def test_a_token_price_for_an_area_that_is_not_declared_is_refused() -> None:
     abroad = TOKENS.replace("0.15,mainland", "0.15,abroad")
 
     assert refusal_of(BookError, SMALL_BOOK | {"tokens.csv": abroad}) == (
-        "tokens.csv must have an area of mainland, found 'abroad'"
+        "tokens.csv line 3 must have an area of mainland, found 'abroad'"
     )
 
 
@@ -230,24 +222,28 @@ def test_two_areas_that_price_one_region_are_refused() -> None:
     areas = BOOK.replace("  mainland:", "  south: [cn-hangzhou]\n  mainland:")
     files = SMALL_BOOK | {"book.yaml": areas, "tokens.csv": f"{TOKENS}small,0.08,south\n"}
 
-    assert refusal_of(AmbiguousRateError, files) == (
-        "a book must have one tokens price for region=cn-hangzhou, size_class=small, found two"
+    assert refusal_of(ClashingRatesError, files) == (
+        "one rate must apply, found 0.075 per 10000 in tokens.csv line 2 "
+        "(the tokens price for region=cn-hangzhou, size_class=small) and "
+        "0.08 per 10000 in tokens.csv line 4 "
+        "(the tokens price for region=cn-hangzhou, size_class=small): let one name more, or end"
     )
 
 
 def test_a_price_in_a_region_that_the_book_does_not_name_is_refused() -> None:
     files = SMALL_BOOK | {"nodes.csv": f"{NODES}cn-atlantis,{GU10},1,1\n"}
 
-    assert refusal_of(UnknownRegionError, files) == (
-        "the region must be one of cn-hangzhou, cn-hongkong, found 'cn-atlantis'"
+    assert refusal_of(PlacedError, files) == (
+        "nodes.csv line 5: the region must be one of cn-hangzhou, cn-hongkong, found 'cn-atlantis'"
     )
 
 
 def test_a_price_cell_that_is_no_price_is_refused() -> None:
     files = SMALL_BOOK | {"nodes.csv": NODES.replace("13.3456", "-13.3456")}
 
-    assert refusal_of(PriceTextError, files) == (
-        "a price must be decimal text in quotes, as in \"0.075\", found str '-13.3456'"
+    assert refusal_of(PlacedError, files) == (
+        "nodes.csv line 2 hourly_cny: a price must be decimal text in quotes, "
+        "as in \"0.075\", found str '-13.3456'"
     )
 
 

@@ -103,8 +103,8 @@ def test_a_contract_without_a_price_is_refused_before_any_usage() -> None:
         check_contract(replace(POOL, region="eu-central-1"), shipped())
 
     assert str(refusal.value) == (
-        "book polardb-2026 must have a tokens price for region=eu-central-1, size_class=small, "
-        "found none"
+        "book polardb-2026 must have a tokens price for region=eu-central-1, size_class=small "
+        "at 2026-09-30T16:00:00+00:00, found none"
     )
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from builders import hour
@@ -55,7 +56,7 @@ def test_a_contract_may_end_but_is_never_rewritten() -> None:
         replace(HOURLY, scheme=Hourly("spec-2")),
         replace(HOURLY, account="borealis"),
         replace(HOURLY, period=Period(START + HOUR, FOR_EVER)),
-        replace(HOURLY, period=Period(START, START)),
+        replace(HOURLY, worth=Decimal(1)),
     ):
         with pytest.raises(ContractError, match="'c1' must stay as it was but for its end"):
             check_unchanged(HOURLY, changed)

@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from pricing.book import Cut, Item, MissingPriceError, PriceBook, Rate
+from pricing.book import Cut, MissingPriceError, PriceBook
+from pricing.book_store import UnknownBookError, shipped_book
 from pricing.money import Rounding
-from pricing.store import UnknownBookError, shipped_book
+from pricing.rate import Item, Rate
 
 TOTALS = {
     "cn-hangzhou": (39, "2423723.11", "5055.1678"),

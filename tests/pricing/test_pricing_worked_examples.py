@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from tests.pricing.month_notation import GOLDEN
-from tests.pricing.worked_by_time import (
-    node,
-    regions,
-    renewal,
-    shared_node,
-    subscription,
-    to_subscription,
-    whole_months,
-    window_days,
+from tests.pricing.worked_by_change import conversion, overdue, proration, renewals
+from tests.pricing.worked_by_mix import (
+    advice,
+    fee_to_the_second,
+    hybrid,
+    kv_cache,
+    own_model,
+    peers,
 )
-from tests.pricing.worked_by_token import months, refused, to_tokens, tokens
+from tests.pricing.worked_by_time import node, regions, subscription, whole_months, window_days
+from tests.pricing.worked_by_token import months, refused, tokens
 
 EXAMPLES = json.loads((GOLDEN / "worked_examples.json").read_text("utf-8"))["examples"]
 
@@ -40,11 +40,6 @@ def figures_of(group: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return BY_MODE[inputs.get("mode", "subscription")](inputs)
 
 
-def conversion_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Work a conversion out by what the node is converted to."""
-    return to_subscription(inputs) if "paid_at" in inputs else to_tokens(inputs)
-
-
 def token_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Work tokens out in one month, or event by event."""
     return months(inputs) if "events" in inputs else tokens(inputs)
@@ -63,10 +58,22 @@ def node_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
             return node(inputs)
 
 
+def rounding_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Work rounding out of a price by the gigabyte, or else of a node's."""
+    return fee_to_the_second(inputs) if "gb" in inputs else node_figures_of(inputs)
+
+
 BY_GROUP = {
-    "hybrid": shared_node,
-    "renewal": renewal,
-    "conversion": conversion_figures_of,
+    "hybrid": hybrid,
+    "renewal": renewals,
+    "conversion": conversion,
+    "proration": proration,
+    "kvcache": kv_cache,
+    "custom model": own_model,
+    "overdue": overdue,
+    "rounding": rounding_figures_of,
+    "advice": advice,
+    "peers": peers,
 }
 BY_MODE = {
     "hourly": node_figures_of,

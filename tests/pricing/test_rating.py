@@ -5,9 +5,10 @@ from fractions import Fraction
 import pytest
 
 from metering.period import Period
-from pricing.book import MissingPriceError
+from pricing.charge import Charge, Kind
 from pricing.contract import Contract
-from pricing.rating import Charge, Inputs, Kind, rate
+from pricing.rating import rate
+from pricing.rating_inputs import Inputs
 from pricing.schemes import PerToken
 from tests.pricing.month_notation import at, month_from, span
 
@@ -211,7 +212,12 @@ def test_requests_of_a_reserved_node_are_free_whatever_their_counts(inputs: Inpu
     """
     charges, blockers = rate(inputs)
 
-    assert ([c.quantity for c in charges if c.meter], blockers) == ([5], [])
+    found = [(c.kind, c.quantity, c.billed, c.requests) for c in charges if c.meter]
+    assert found == [
+        (Kind.RESERVED, 1000, 0, 3),
+        (Kind.TOKENS, 5, Fraction("0.0000375"), 1),
+    ]
+    assert blockers == []
 
 
 def test_requests_on_an_hourly_node_that_did_not_run_block_the_bill(inputs: Inputs) -> None:
@@ -308,17 +314,18 @@ def test_unknown_and_estimated_counts_block_the_bill_and_are_not_charged(inputs:
     ]
 
 
-def test_usage_in_a_region_without_a_price_is_an_error_and_never_zero(inputs: Inputs) -> None:
+def test_usage_without_a_price_blocks_the_bill_and_is_never_zero(inputs: Inputs) -> None:
     """
     token t1 shared small 2026-10-01 region=eu-central-1
     used  2026-10-06T10 shared requests=1 fresh=1000
+    used  2026-10-07T10 shared requests=1 fresh=500
     """
-    with pytest.raises(MissingPriceError) as refusal:
-        rate(inputs)
+    charges, [blocker] = rate(inputs)
 
-    assert str(refusal.value) == (
-        "book polardb-2026 must have a tokens price for region=eu-central-1, size_class=small, "
-        "found none"
+    assert charges == []
+    assert blocker == (
+        "1500 fresh tokens: book polardb-2026 must have a tokens price for region=eu-central-1, "
+        "size_class=small, pool=shared, operation=chat, tier=, meter=fresh, found none"
     )
 
 

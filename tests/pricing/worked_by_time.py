@@ -1,8 +1,8 @@
 """Work out examples of nodes: from what an example gives to the figures that it may expect."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -10,12 +10,17 @@ from zoneinfo import ZoneInfo
 
 from metering.identity import FOR_EVER
 from metering.interval import Interval, State
-from metering.period import Period, midnight_after, month_of
+from metering.period import Period, day_of, month_of
+from metering.resources.schedule import WEEKDAYS, Schedule, Window, expected, minutes_of
 from metering.usage import Usage
-from pricing.bill import PREPAID, Bill
+from pricing.bill import Bill
+from pricing.book import PriceBook
+from pricing.charge import PREPAID
 from pricing.contract import Contract
-from pricing.money import Money, Rounding, plain, rounded, shown
-from pricing.rating import Inputs, rate
+from pricing.money import Rounding, plain, rounded, shown
+from pricing.policy import Policy
+from pricing.rating import rate
+from pricing.rating_inputs import Inputs
 from pricing.schemes import Hourly, Scheme, Subscription, rate_of
 from tests.pricing.month_notation import BEIJING, at, bill_of, month_from, shipped, term_of
 
@@ -29,33 +34,17 @@ def subscription(given: Given) -> Figures:
     """Work out an order of so many nodes of one spec."""
     start, factor = at(given.get("start", ANY_DAY)), Decimal(given.get("term_discount", "1"))
     scheme = Subscription(given.get("spec", SPEC), given["months"], factor)
-    nodes = [f"n{i}" for i in range(given.get("quantity", 1))]
-    contracts = [contract(n, scheme, given, term_of(scheme, start), n) for n in nodes]
-    bill = bill_of(month(start, contracts))
+    node = contract("s", scheme, given, term_of(scheme, start), "n1")
+    bought = replace(node, quantity=given.get("quantity", 1))
+    bill = bill_of(month(start, [bought]))
     listed = sum(row["ListCost"] for row in bill.lines if row["ChargeCategory"] == "Purchase")
-    end = local(contracts[0].period.end)
+    end = local(bought.period.end)
     return {
         "order_cny": fen(bill.payable),
         "list_cny": fen(listed),
         "discount_cny": fen(listed - bill.payable),
         "last_day": (end - timedelta(days=1)).date().isoformat(),
         "expires_at": end.isoformat(),
-    }
-
-
-def renewal(given: Given) -> Figures:
-    """Work out a term and its renewal, whose end is counted from the first day too."""
-    start, months, [more] = at(given["start"]), given["months"], given["renewals"]
-    first = term_of(Subscription(given["spec"], months), start)
-    second = Period(first.end, midnight_after(start, months + more, BEIJING))
-    orders = [
-        bill_of(month(t.start, [contract("s", Subscription(given["spec"], n), given, t, "n1")]))
-        for t, n in ((first, months), (second, more))
-    ]
-    return {
-        "first_expires_at": local(first.end).isoformat(),
-        "second_expires_at": local(second.end).isoformat(),
-        "total_cny": fen(sum(order.payable for order in orders)),
     }
 
 
@@ -83,7 +72,7 @@ def window_days(given: Given) -> Figures:
         "days": [
             {"day": day}
             | _only(
-                _node(given, _windows(given["schedule"], [date.fromisoformat(day)])),
+                _node(given, _within(day_of_text(day, given["schedule"]["tz"]), given["schedule"])),
                 "seconds",
                 "total_cny",
                 "payable_cny",
@@ -91,6 +80,11 @@ def window_days(given: Given) -> Figures:
             for day in given["days"]
         ]
     }
+
+
+def day_of_text(text: str, zone: str) -> Period:
+    """Return a day of the calendar in a zone."""
+    return day_of(datetime.fromisoformat(f"{text}T12:00").replace(tzinfo=ZoneInfo(zone)), zone)
 
 
 def regions(given: Given) -> Figures:
@@ -102,35 +96,6 @@ def regions(given: Given) -> Figures:
     low, high = sorted(map(Decimal, paid.values()))
     by_name = {f"{region.replace('-', '_')}_cny": amount for region, amount in paid.items()}
     return by_name | {"difference_cny": fen(high - low)}
-
-
-def shared_node(given: Given) -> Figures:
-    """Work out a node's month, and share it by tokens."""
-    period, weights = month_of(given["dedicated"]["month"], BEIJING), given["tokens_by_tenant"]
-    payable = _node(given["dedicated"], [period])["payable_cny"]
-    shares = Money(Fraction(payable), "CNY").share(list(weights.values()), 2)
-    return {
-        "payable_cny": payable,
-        "shares_cny": {who: fen(part) for who, part in zip(weights, shares, strict=True)},
-    }
-
-
-def to_subscription(given: Given) -> Figures:
-    """Work out an hourly node that is paid by the month from an instant on."""
-    start, turn = at(given["running_from"]), at(given["paid_at"])
-    scheme = Subscription(given["spec"], given["months"])
-    before = contract("h", Hourly(given["spec"]), given, Period(start, turn), "n1")
-    after = contract("s", scheme, given, term_of(scheme, turn), "n1")
-    inputs = month(start, [before, after], [Period(start, FOR_EVER)])
-    bill, hourly = bill_of(inputs), replace(inputs, contracts=[before])
-    seconds = sum(c.quantity * 3600 for c in rate(hourly).charges)
-    return {
-        "hourly_seconds": seconds,
-        "hourly_total_cny": text(exact(hourly)),
-        "hourly_payable_cny": fen(bill_of(hourly).payable),
-        "order_cny": fen(bill.payable - bill_of(hourly).payable),
-        "expires_at": local(after.period.end).isoformat(),
-    }
 
 
 def contract(
@@ -146,11 +111,20 @@ def month(
     contracts: Sequence[Contract],
     spans: Iterable[Period] = (),
     usage: Sequence[Usage] = (),
+    book: PriceBook | None = None,
 ) -> Inputs:
     """Return the inputs of the month that holds an instant."""
     intervals = [Interval("n1", span, State.RUNNING) for span in spans]
-    empty = month_from(f"month {local(instant):%Y-%m}")
+    empty = month_from(f"month {local(instant):%Y-%m}", book)
     return replace(empty, contracts=contracts, intervals=intervals, usage=usage)
+
+
+def by_policy(given: Given, book: PriceBook | None = None) -> PriceBook:
+    """Return a book with the choices that an example states, the shipped one by default."""
+    book = book or shipped()
+    known = {f.name for f in fields(Policy)}
+    chosen = {name: value for name, value in given.items() if name in known}
+    return replace(book, policy=replace(book.policy, **chosen))
 
 
 def exact(inputs: Inputs) -> Fraction:
@@ -187,7 +161,7 @@ def fen(amount: Decimal | int) -> str:
 
 def _node(given: Given, spans: Sequence[Period]) -> Figures:
     nodes = [contract("h1", Hourly(given["spec"]), given, Period(spans[0].start, FOR_EVER), "n1")]
-    inputs = month(spans[0].start, nodes, spans)
+    inputs = month(spans[0].start, nodes, spans, book=by_policy(given))
     bill = bill_of(inputs)
     lines = [row for row in bill.lines if row["ChargeCategory"] == "Usage"]
     of_lines = sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0))
@@ -205,6 +179,7 @@ def _node(given: Given, spans: Sequence[Period]) -> Figures:
         "wrong_payable_cny": f"{rounded(of_lines, 2, Rounding.DOWN):f}",
         "seconds": seconds,
         "hours": str(Fraction(seconds, 3600)),
+        "billed_hours": seconds // 3600,
         "vs_subscription_cny": _month_price(given),
     }
 
@@ -226,29 +201,26 @@ def _spans(given: Given) -> list[Period]:
             return [Period(s, s + timedelta(seconds=n)) for s, n in zip(starts, runs, strict=True)]
         case {"seconds": seconds}:
             return [Period(begin, begin + timedelta(seconds=seconds))]
-        case {"schedule": schedule, "month": name}:
-            return _within(month_of(name, BEIJING), schedule)
-        case {"schedule": schedule, "span": [start, end]}:
-            return _within(Period(at(start), at(end)), schedule)
+        case {"month": _} | {"span": _}:
+            whole = _whole(given)
+            return _within(whole, given["schedule"]) if "schedule" in given else [whole]
         case _:
             raise AssertionError(f"an hourly example must say when it ran, found {given}")
 
 
+def _whole(given: Given) -> Period:
+    if "month" in given:
+        return month_of(given["month"], BEIJING)
+    start, end = given["span"]
+    return Period(at(start), at(end))
+
+
 def _within(period: Period, schedule: Given) -> list[Period]:
-    first = local(period.start).date()
-    days = [first + timedelta(days=n) for n in range(period.seconds // 86_400 + 2)]
-    found = (window.overlap(period) for window in _windows(schedule, days))
-    return [window for window in found if window]
-
-
-def _windows(schedule: Given, days: Iterable[date]) -> list[Period]:
-    """Return a daily schedule's windows on some days, by the clock of its zone."""
-    zone = ZoneInfo(schedule["tz"])
-
-    def on(day: date, clock: str) -> datetime:
-        return datetime.combine(day, time.fromisoformat(clock), zone)
-
-    return [Period(on(day, a), on(day, b)) for day in days for a, b in schedule["windows"]]
+    """Return when a schedule runs a node within a period: daily or on days of the week."""
+    said = next((v for k, v in schedule.items() if "day" in k), WEEKDAYS)
+    days = frozenset(str(day)[:3].lower() for day in said)
+    windows = [Window(minutes_of(a), minutes_of(b), days) for a, b in schedule["windows"]]
+    return expected(Schedule("n1", "given", tuple(windows), schedule["tz"]), period)
 
 
 def _only(figures: Figures, *names: str) -> Figures:

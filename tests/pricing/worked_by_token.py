@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -11,17 +12,16 @@ from builders import T0, event
 from metering.arrival import Arrival
 from metering.event import Outcome, UsageEvent
 from metering.identity import FOR_EVER, Identity, Kind
-from metering.period import Period, month_of
+from metering.period import Period
 from metering.rollup import REQUESTS, fold
 from metering.usage import Usage, bound_usage
-from pricing.book import Item, MissingPriceError
+from pricing.book import MissingPriceError
 from pricing.contract import Contract, TermError, check_contract
 from pricing.money import Rounding, rounded
-from pricing.rating import Kind as ChargeKind
-from pricing.rating import rate
-from pricing.schemes import Hourly, PerToken, Scheme, Subscription
-from tests.pricing.month_notation import BEIJING, at, bill_of, shipped, usage_of
-from tests.pricing.worked_by_time import Figures, Given, contract, local, month, text, totals
+from pricing.rate import Item
+from pricing.schemes import PerToken, Scheme, Subscription
+from tests.pricing.month_notation import at, bill_of, shipped, usage_of
+from tests.pricing.worked_by_time import Figures, Given, contract, local, month, totals
 
 ANY_HOUR = "2026-01-06T10:00:00+08:00"
 REFUSALS = {TermError: "InvalidTerm", MissingPriceError: "PriceNotFound"}
@@ -51,24 +51,6 @@ def months(given: Given) -> Figures:
     return {"months": {f["month"]: {k: f[k] for k in ("tokens", "total_cny")} for f in found}}
 
 
-def to_tokens(given: Given) -> Figures:
-    """Work out an hourly node whose pool is paid per token from an instant on."""
-    start, turn = month_of(given["month"], BEIJING).start, at(given["effective"])
-    node = contract("h", Hourly(given["spec"]), given, Period(start, turn), "n1")
-    pool = replace(_pool(given), pool="dedicated", period=Period(turn, FOR_EVER))
-    usage = _counted(turn - timedelta(hours=1), given["tokens_before"], "dedicated")
-    usage += _counted(turn, given["tokens_from"], "dedicated")
-    inputs = month(start, [node, pool], [Period(start, FOR_EVER)], usage)
-    charges = rate(inputs).charges
-    hourly = [c for c in charges if c.kind is ChargeKind.NODE_TIME]
-    per_token = [c for c in charges if c.kind is ChargeKind.TOKENS]
-    return totals(inputs, bill_of(inputs)) | {
-        "hourly_hours": sum(c.quantity for c in hourly),
-        "hourly_cny": text(sum((c.billed for c in hourly), Fraction(0))),
-        "token_cny": text(sum((c.billed for c in per_token), Fraction(0))),
-    }
-
-
 def refused(given: Given) -> Figures:
     """Work out why a contract is refused, and what would be accepted."""
     scheme: Scheme = (
@@ -89,7 +71,14 @@ def refused(given: Given) -> Figures:
 
 def _pool(given: Given) -> Contract:
     period = Period(at("2026-01-01"), FOR_EVER)
-    return replace(contract("t", PerToken(given["size_class"]), given, period), pool="shared")
+    pool = contract("t", PerToken(given["size_class"]), given, period)
+    return replace(pool, pool="shared", factors=_factors(given))
+
+
+def _factors(given: Given) -> dict[str, Decimal]:
+    """Return what token classes and batches leave to pay, as in ``cached_factor``."""
+    named = {name.removesuffix("_factor"): said for name, said in given.items()}
+    return {name: Decimal(said) for name, said in named.items() if f"{name}_factor" in given}
 
 
 def _usage(given: Given) -> list[Usage]:
@@ -115,15 +104,17 @@ def _requests(given: Given) -> Sequence[Given]:
 
 
 def _event(number: int, said: Given) -> UsageEvent:
-    """Build the event of one request: reasoning tokens lie inside the completion's."""
-    reasoning = said.get("reasoning_tokens", 0)
+    """Build a request's event: reasoning lies in its completion, and what was cached in its prompt."""
+    reasoning, cached = said.get("reasoning_tokens", 0), said.get("cached_tokens", 0)
     outcome = OUTCOMES[said.get("status", 200)]
     return event(
-        f"e{number}",
+        said.get("id", f"e{number}"),
         said.get("end", ANY_HOUR),
         tenant="acme",
         pool="shared",
-        fresh=said["prompt_tokens"],
+        tier="batch" if said.get("batch") else "",
+        fresh=said["prompt_tokens"] - cached,
+        cached=cached,
         output=said.get("completion_tokens", 0) - reasoning,
         reasoning=reasoning,
         outcome=Outcome.ABORTED if said.get("finish") == "client_abort" else outcome,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from simulation.told import (
+    BANDS,
     COUNTS,
     HOUR,
     SECOND,
@@ -48,7 +49,8 @@ def answer(steps: Iterable[Step]) -> dict[Line, int]:
         account = _account(told, hour, heard.bonds.values())
         counts = {"requests": 1} | {name: getattr(told, name) for name in COUNTS}
         for meter, count in counts.items():
-            line = Line(hour, account, told.model, told.outcome, _quality(told), meter)
+            line = Line(hour, account, told.model, told.outcome, _quality(told), meter,
+                        told.provider, told.tier, told.spill, _band(told))  # fmt: skip
             found[line] += count
     return {line: count for line, count in found.items() if count}
 
@@ -193,6 +195,11 @@ def _goodness(told: Told) -> tuple[bool, int, str]:
 
 def _quality(told: Told) -> str:
     return min(told.input_quality, told.output_quality, key=_DOUBT.index)
+
+
+def _band(told: Told) -> str:
+    reached = [bound for bound in BANDS if told.fresh + told.cached >= bound]
+    return str(reached[-1]) if reached else "0"
 
 
 def _without_second_clients(bills: Sequence[Told]) -> list[Told]:

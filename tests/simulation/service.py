@@ -7,12 +7,25 @@ from datetime import UTC, datetime
 from functools import cache
 
 from simulation.oracle import Heard, listened
-from simulation.told import Bind, Bond, Decide, Decision, Line, Refresh, Send, Step, Told, Withdraw
+from simulation.told import (
+    BANDS,
+    Bind,
+    Bond,
+    Decide,
+    Decision,
+    Line,
+    Refresh,
+    Send,
+    Step,
+    Told,
+    Withdraw,
+)
 from simulation.world import FAR
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from metering.arrival import Arrival
+from metering.band import Bands
 from metering.corrections.correction import Correction, Kind, Target
 from metering.corrections.jobs import Desk
 from metering.corrections.store import CorrectionStore
@@ -41,8 +54,16 @@ def event_of(told: Told) -> UsageEvent:
         trace_id=told.trace.encode(),
         span_id=told.span.encode(),
         parent_span_id=told.parent.encode(),
-        source=Source(tenant=told.tenant, project=told.project, api_key=told.api_key, gateway="gw"),
+        source=Source(
+            tenant=told.tenant,
+            project=told.project,
+            api_key=told.api_key,
+            gateway="gw",
+            spill_reason=told.spill,
+        ),
         call=Call(
+            provider=told.provider,
+            tier=told.tier,
             requested_model=told.requested,
             model=told.model,
             operation=told.operation,
@@ -81,7 +102,7 @@ def of_arrivals(arrivals: Iterable[Arrival], heard: Heard) -> dict[Line, int]:
             stamp = first_of[event_of(taken)]
             about.setdefault(identity.encode(), []).append(_correction(decision, stamp))
     identities = [_identity(bond) for bond in heard.bonds.values()]
-    return lines(bound_usage(fold(listed, about), identities))
+    return lines(bound_usage(fold(listed, about, Bands(BANDS)), identities))
 
 
 def lines(usage: Mapping[UsageKey, int]) -> dict[Line, int]:
@@ -89,7 +110,8 @@ def lines(usage: Mapping[UsageKey, int]) -> dict[Line, int]:
     found: dict[Line, int] = {}
     for key, quantity in usage.items():
         hour = int(key.hour.timestamp()) * 1_000
-        line = Line(hour, key.account, key.model, key.outcome, key.quality, key.meter)
+        line = Line(hour, key.account, key.model, key.outcome, key.quality, key.meter,
+                    key.provider, key.tier, key.spill_reason, key.band)  # fmt: skip
         found[line] = found.get(line, 0) + quantity
     return found
 

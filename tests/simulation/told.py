@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 SECOND, HOUR = 1_000, 3_600_000
 """Times are whole milliseconds since 1970 UTC."""
+BANDS = (2_000_000, 8_000_000)
+"""Input tokens at which bands of requests begin."""
 COUNTS = ("fresh", "cached", "output", "reasoning")
 
 
@@ -27,6 +29,9 @@ class Told:
     model: str = "qwen3"
     requested: str = "qwen3"
     operation: str = "chat"
+    provider: str = ""
+    tier: str = ""
+    spill: str = ""
     outcome: str = "ok"
     input_quality: str = "measured"
     output_quality: str = "measured"
@@ -78,6 +83,10 @@ class Line(NamedTuple):
     outcome: str
     quality: str
     meter: str
+    provider: str
+    tier: str
+    spill: str
+    band: str
 
 
 @dataclass(frozen=True, slots=True)

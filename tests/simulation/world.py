@@ -79,6 +79,9 @@ class _Maker:
             model=model,
             requested=model,
             outcome=rng.choice(OUTCOMES),
+            provider=rng.choice(("", "", "openai")),
+            tier=rng.choice(("", "", "batch")),
+            spill=rng.choice(("", "", "queue full")),
             fresh=rng.randint(1, 10**7),
             cached=rng.choice((0, rng.randint(1, 999))),
             output=rng.randint(1, 10**7),
@@ -291,6 +294,7 @@ def _decision(rng: Random, maker: _Maker, sent: Sequence[Told]) -> Decision:
         return Decision(name, "void", **target)  # type: ignore[arg-type]
     changes: list[tuple[str, str | int]] = [
         ("tenant", "borealis"), ("model", "glm-5"), ("outcome", "ok"), ("accept", 1),
+        ("tier", "flex"), ("provider", "anthropic"),
     ]  # fmt: skip
     change = rng.choice([*changes, ("fresh", rng.randint(1, 10**7))])
     if change[0] == "fresh":

@@ -27,12 +27,15 @@ from metering.rollup import fold
 from metering.store import Account, MeterStore
 from metering.usage import bound_usage
 from pricing.bill import Bill
+from pricing.bill_store import BillStore
+from pricing.book_store import UnknownBookError, shipped_book
 from pricing.contract import Contract, OverlappingContractsError
+from pricing.contract_store import ContractStore
 from pricing.jobs import draft_bill
 from pricing.schemes import Hourly, PerToken, Subscription
-from pricing.store import PriceStore, UnknownBookError, shipped_book
 from pricing.tables import BillRow
 from tallystick.database import METADATA, migrate, open_ledger
+from tests.pricing.office_notation import office_of
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 START = hour("2026-09-30T16")
@@ -68,7 +71,7 @@ def emptied(engine: Engine) -> Engine:
 
 def draft(engine: Engine, events: list[UsageEvent]) -> Bill:
     """Put the same month into a ledger and draft its bill."""
-    meter, prices = MeterStore(engine), PriceStore(engine, BOOK)
+    meter, prices = MeterStore(engine), ContractStore(engine, BOOK)
     meter.put_accounts([Account("acme", "阿克米")])
     meter.put_identities([Identity(Kind.TENANT, "acme", "acme", "项目")])
     meter.put_resources([Resource(n, "acme", "cn-hangzhou", SPEC) for n in ("n1", "n2")])
@@ -77,7 +80,7 @@ def draft(engine: Engine, events: list[UsageEvent]) -> Bill:
     prices.put_contracts(CONTRACTS)
     usage = bound_usage(fold(Arrival(e, i) for i, e in enumerate(events)), meter.identities())
     meter.close_hours(sorted({k.hour for k in usage}), usage, 7, NOW)
-    return draft_bill(meter, prices, "acme", "2026-10", NOW)
+    return draft_bill(office_of(engine, BOOK), "acme", "2026-10", NOW)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
@@ -117,7 +120,7 @@ def test_migrating_twice_changes_nothing_and_back_leaves_nothing(ledger: Engine)
 
 def test_contracts_come_back_as_they_were_put(ledger: Engine) -> None:
     MeterStore(ledger).put_accounts([Account("acme", "Acme")])
-    prices = PriceStore(ledger, BOOK)
+    prices = ContractStore(ledger, BOOK)
     prices.put_contracts(CONTRACTS)
 
     assert prices.contracts() == CONTRACTS
@@ -142,12 +145,12 @@ def test_a_new_draft_replaces_the_old_one(ledger: Engine) -> None:
 
 def test_two_drafts_of_one_bill_at_once_both_succeed(ledger: Engine) -> None:
     bill = draft(ledger, [event("e1", tenant="acme", pool="shared", fresh=10_000)])
-    prices = [PriceStore(ledger, BOOK), PriceStore(ledger, BOOK)]
+    stores = [BillStore(ledger), BillStore(ledger)]
 
     with ThreadPoolExecutor(2) as pool:
-        done = [pool.submit(prices[n % 2].put_bill, bill) for n in range(20)]
+        done = [pool.submit(stores[n % 2].put_drafts, [bill]) for n in range(20)]
 
-    assert [d.result() for d in done] == [None] * 20
+    assert [d.result() for d in done] == [[bill]] * 20
 
 
 def test_floats_and_naive_times_never_reach_the_ledger(ledger: Engine) -> None:

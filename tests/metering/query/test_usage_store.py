@@ -39,6 +39,10 @@ keys = st.builds(
     outcome=st.sampled_from(list(Outcome)),
     quality=st.sampled_from(list(Quality)),
     meter=st.sampled_from(METERS),
+    band=st.sampled_from(["", "32000"]),
+    provider=st.sampled_from(["", "openai"]),
+    tier=st.sampled_from(["", "batch"]),
+    spill_reason=st.just("queue full"),
 )  # fmt: skip
 months = st.dictionaries(keys, st.integers(1, 10**15), max_size=40)
 questions = st.builds(
@@ -48,7 +52,12 @@ questions = st.builds(
     granularity=st.sampled_from([None, *Granularity]),
     zone=st.sampled_from(ZONES),
     where=st.sampled_from(
-        [(), (("model", ("Qwen3", "qwen3")),), (("account", ("acme",)), ("pool", ("shared",)))]
+        [
+            (),
+            (("model", ("Qwen3", "qwen3")),),
+            (("tier", ("batch",)), ("band", ("", "0"))),
+            (("account", ("acme",)), ("pool", ("shared",))),
+        ]
     ),
 )
 

@@ -1,0 +1,1 @@
+"""Double entry: bills, payments and wallets as movements of money between accounts."""

@@ -1,0 +1,195 @@
+"""Billing runs: rate what a month and closed months before it come to, and draft the difference."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from metering.period import Period
+from metering.store import Account
+from pricing.bill import Bill, bill_id, bill_of, context_of
+from pricing.bill_part import Before, Cutoffs, Part, Rating, part_of
+from pricing.bill_store import BillStore
+from pricing.book import PriceBook
+from pricing.book_store import BookStore
+from pricing.contract_store import ContractStore
+from pricing.run.run import Run, snapshot, told_again
+from pricing.run.run_store import Decision, RunStore
+from pricing.run.snapshot import digest
+from pricing.run.told_store import Asked, Customer, ToldStore, told
+from pricing.signed import Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What repeating the runs of a stored bill came to."""
+
+    bill: str
+    stored: str
+    """The hash of the rows as they are kept."""
+    again: str
+    """The hash of the rows as they come out now."""
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the bill came out to the byte."""
+        return self.stored == self.again
+
+
+class Billing:
+    """Drafts bills, and says what would change. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine, contracts: ContractStore) -> None:
+        """Bill from what the ledger holds, by the book of the contracts."""
+        self._contracts = contracts
+        self._books = BookStore(engine)
+        self.told = ToldStore(engine, contracts)
+        self.runs = RunStore(engine)
+        self.bills = BillStore(engine)
+
+    def draft(self, account: Account, month: Period, now: datetime) -> Bill:
+        """Draft an account's bill of a month from usage as it stands, and store it.
+
+        A month of which a whole bill was issued is closed: its bill comes back as it is, and says
+        what goes on the next one.
+        """
+        [bill] = self.draft_all([account], month, now)
+        return bill
+
+    def draft_all(self, accounts: Sequence[Account], month: Period, now: datetime) -> list[Bill]:
+        """Draft the bills of accounts whose months turn together; they are stored together."""
+        cutoffs = self.told.cutoffs(min(now, month.end))
+        warnings = self._warnings(month, cutoffs)
+        made = [self._drafted(self.told.customer(a), month, cutoffs) for a in accounts]
+        new = (replace(bill, warnings=warnings) for bill, is_new in made if is_new)
+        drafts = iter(self.bills.put_drafts(list(new)))
+        return [next(drafts) if is_new else bill for bill, is_new in made]
+
+    def rating(self, account: Account, month: Period, now: datetime) -> Rating:
+        """Rate a month as usage stands, whatever was billed of it."""
+        cutoffs = self.told.cutoffs(min(now, month.end))
+        asked = Asked(self.told.customer(account), month, self._contracts.book, cutoffs)
+        return self.told.rating(asked)
+
+    def difference(self, account: Account, month: Period, decision: Decision) -> Part:
+        """Return what rating a month by another book, or as of another close run, would change.
+
+        Raises:
+            OpenMonthError: no whole bill of the month was issued.
+        """
+        run = self._closed(account, month)
+        asked = Asked(
+            self.told.customer(account),
+            month,
+            decision.book,
+            self.told.cutoffs(month.end, decision.usage_run),
+        )
+        return self._part(self.told.rating(asked), run.bill, month)
+
+    def book_of(self, account: Account, month: Period) -> PriceBook:
+        """Return the book that a closed month was billed by.
+
+        Raises:
+            OpenMonthError: no whole bill of the month was issued.
+        """
+        return self._books.of_digest(self._closed(account, month).book_hash)
+
+    def decide(self, account: Account, month: Period, decision: Decision, signed: Signed) -> str:
+        """Have a closed month rated otherwise from now on: the next bill carries the difference.
+
+        Raises:
+            OpenMonthError: no whole bill of the month was issued.
+        """
+        self._closed(account, month)
+        return self.runs.decide(account.id, month, decision, signed)
+
+    def verify(self, bill_id_: str) -> Verdict:
+        """Repeat all runs of a stored bill with what they were told, and compare the rows."""
+        bill = self.bills.bill(bill_id_)
+        parts = [self._again(bill, run) for run in self.runs.of_bill(bill.id)]
+        return Verdict(bill.id, bill.result_hash, bill_of(parts, bill.id).result_hash)
+
+    def _drafted(self, customer: Customer, month: Period, cutoffs: Cutoffs) -> tuple[Bill, bool]:
+        """Return a month's bill, and whether it is a new draft."""
+        account = customer.account
+        closed = self.runs.closed(account.id, month.end)
+        if closed and closed[-1].month == month:
+            return self._issued(customer, closed[-1]), False
+        number = self.bills.next_number(account.id, month)
+        name = bill_id(account.id, month, account.zone, number)
+        own = self.told.rating(Asked(customer, month, self._contracts.book, cutoffs))
+        parts = [self._part(own, name, month)]
+        parts += self._corrections(customer, closed, name, month)
+        return bill_of(parts, name), True
+
+    def _issued(self, customer: Customer, run: Run) -> Bill:
+        """Return a closed month's bill, with a word on what was found since."""
+        bill = self.bills.bill(run.bill)
+        found = list(self._corrections(customer, [run], bill.id, run.month))
+        if not found:
+            return bill
+        difference = bill.unit.amount(found[0].totals.payable)
+        said = f"issued; a difference of {difference} {bill.currency} goes on the next bill"
+        return replace(bill, warnings=(*bill.warnings, said))
+
+    def _corrections(
+        self, customer: Customer, closed: Iterable[Run], bill: str, month: Period
+    ) -> Iterator[Part]:
+        """Yield what closed months come to now that no bill carries."""
+        for run in closed:
+            asked = self._as_decided(customer, run)
+            is_same = asked.book.digest == run.book_hash and not self._has_changed(asked, run)
+            if is_same:
+                continue
+            part = self._part(self.told.rating(asked), bill, month)
+            if part.says_something:
+                yield part
+
+    def _as_decided(self, customer: Customer, run: Run) -> Asked:
+        """Return how a closed month is to be rated: by its own book, or as somebody decided."""
+        decided = self.runs.decision(run.account, run.month)
+        book_hash, usage_run = decided or (run.book_hash, None)
+        cutoffs = self.told.cutoffs(run.month.end, usage_run)
+        return Asked(customer, run.month, self._books.of_digest(book_hash), cutoffs)
+
+    def _has_changed(self, asked: Asked, run: Run) -> bool:
+        """Whether a run would be told something else today."""
+        since, until = run.cutoffs.usage_run, asked.cutoffs.usage_run
+        is_revised = self.told.usage.changed(run.account, run.month, min(since, until))
+        return is_revised or digest(snapshot(told(asked))) != run.inputs
+
+    def _part(self, rating: Rating, bill: str, month: Period) -> Part:
+        before = self.runs.before(rating.inputs.account, rating.inputs.month)
+        return part_of(rating, before, context_of(rating, bill, month))
+
+    def _again(self, bill: Bill, run: Run) -> Part:
+        book = self._books.of_digest(run.book_hash)
+        again = told_again(self.runs.told(run.inputs), book, ())
+        rating = self.told.rated(again, run.cutoffs)
+        before: Before = self.runs.before(run.account, run.month, run.base)
+        before = replace(before, last_run=run.corrects, is_closed=bool(run.corrects))
+        return part_of(rating, before, context_of(rating, bill.id, bill.month))
+
+    def _closed(self, account: Account, month: Period) -> Run:
+        for run in self.runs.closed(account.id, month.end):
+            if run.month == month:
+                return run
+        raise OpenMonthError(account.id, month)
+
+    def _warnings(self, month: Period, cutoffs: Cutoffs) -> tuple[str, ...]:
+        """Say what the month holds that belongs to nobody, and so to no bill."""
+        nobody = self.told.usage.unattributed(month, cutoffs.usage_run)
+        if not nobody:
+            return ()
+        return (f"{nobody} requests of the month belong to no account: bind their identity",)
+
+
+class OpenMonthError(ValueError):
+    """A month that is not closed: its next draft is what it comes to anyhow."""
+
+    def __init__(self, account: str, month: Period) -> None:
+        super().__init__(
+            f"a month must be closed by a bill to be rated again, found an open one: "
+            f"{account} from {month.start.isoformat()}"
+        )

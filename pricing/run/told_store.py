@@ -1,0 +1,107 @@
+"""What a run is told of an account's month: all that rating depends on, read from the ledger."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from metering.interval import Interval, Resource
+from metering.period import Period
+from metering.store import Account, MeterStore
+from pricing.bill_part import Cutoffs, Rating
+from pricing.book import PriceBook
+from pricing.contract import Contract
+from pricing.contract_store import ContractStore
+from pricing.rating import rate
+from pricing.rating_inputs import Inputs
+from pricing.run.run import Told, narrowed
+from pricing.run.usage_store import UsageSums
+from pricing.settlement import Settlement
+from pricing.usage_match import cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Everything about an account that does not depend on the month."""
+
+    account: Account
+    contracts: list[Contract]
+    settlements: list[Settlement]
+    intervals: list[Interval]
+    resources: list[Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A month of an account that is to be rated: by which book, and with usage as of when."""
+
+    customer: Customer
+    month: Period
+    book: PriceBook
+    cutoffs: Cutoffs
+
+
+class ToldStore:
+    """Reads what runs are told. It changes nothing."""
+
+    def __init__(self, engine: Engine | Connection, contracts: ContractStore) -> None:
+        """Read a ledger."""
+        self._meter = MeterStore(engine)
+        self._contracts = contracts
+        self.usage = UsageSums(engine)
+
+    def customer(self, account: Account) -> Customer:
+        """Return what is known of an account."""
+        contracts = self._contracts.contracts(account.id)
+        nodes = {c.resource for c in contracts if c.resource}
+        return Customer(
+            account=account,
+            contracts=contracts,
+            settlements=self._contracts.settlements(account.id),
+            intervals=self._meter.intervals(nodes) if nodes else [],
+            resources=self._meter.resources(nodes) if nodes else [],
+        )
+
+    def active(self, month: Period) -> set[str]:
+        """Return the accounts of which a month may come to something: a contract, or usage."""
+        found = {c.account for c in self._contracts.contracts() if c.period.overlap(month)}
+        others = (a.id for a in self._meter.accounts() if a.id not in found)
+        return found | {a for a in others if self.usage.changed(a, month, since=0)}
+
+    def cutoffs(self, service_to: datetime, usage_run: int | None = None) -> Cutoffs:
+        """Return what a run sees that charges up to an instant: usage as of a close run, or now."""
+        close = self._meter.last_close()
+        if usage_run is None:
+            return Cutoffs(service_to, close.stored_before, close.run)
+        return Cutoffs(service_to, self.usage.stored_before(usage_run), usage_run)
+
+    def rating(self, asked: Asked) -> Rating:
+        """Rate a month whole."""
+        return self.rated(told(asked), asked.cutoffs)
+
+    def rated(self, without_usage: Told, cutoffs: Cutoffs) -> Rating:
+        """Rate a month of which all but the usage is told."""
+        inputs = without_usage.inputs
+        end = inputs.to_date.end
+        usage = self.usage.between(inputs.account, cuts(inputs), end, cutoffs.usage_run)
+        inputs = replace(inputs, usage=usage)
+        return Rating(
+            inputs, without_usage.account_name, without_usage.resources, cutoffs, rate(inputs)
+        )
+
+
+def told(asked: Asked) -> Told:
+    """Return what matters for a month, but for its usage."""
+    customer = asked.customer
+    inputs = Inputs(
+        account=customer.account.id,
+        month=asked.month,
+        usage=(),
+        intervals=customer.intervals,
+        contracts=customer.contracts,
+        book=asked.book,
+        zone=customer.account.zone,
+        service_to=asked.cutoffs.service_to,
+        settlements=customer.settlements,
+    )
+    return narrowed(Told(inputs, customer.account.name, tuple(customer.resources)))

@@ -1,0 +1,169 @@
+"""Usage of an account summed between the instants at which a price can change.
+
+The ledger keeps it by the hour; a month of hours is summed in SQL, so that rating looks at days.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    column,
+    func,
+    literal,
+    select,
+    values,
+)
+from sqlmodel import col
+
+from metering.event import Outcome, Quality
+from metering.identity import UNATTRIBUTED
+from metering.period import Period
+from metering.rollup import REQUESTS
+from metering.tables import CloseRow, Instant, UsageRow
+from metering.usage import Usage, UsageKey
+
+_BILLABLE = [outcome.value for outcome in Outcome if outcome.is_billable]
+_NAMES = (
+    "project", "resource", "pool", "model", "operation", "outcome", "quality", "meter", "band",
+    "provider", "tier", "spill_reason",
+)  # fmt: skip
+"""Dimensions that a price or a line may depend on; which cluster it was is none."""
+_SUM = func.sum(col(UsageRow.quantity))
+_PER_STATEMENT = 5000
+
+
+class UsageSums:
+    """Sums of usage rows, as one close run left them."""
+
+    def __init__(self, engine: Engine | Connection) -> None:
+        """Ask a ledger."""
+        self._engine = engine
+
+    def between(
+        self, account: str, edges: Sequence[datetime], end: datetime, run: int
+    ) -> list[Usage]:
+        """Return an account's billable usage, summed from each edge to the next, in order.
+
+        All that lies between two edges comes under the first of them.
+        """
+        slots = [Period(*bounds) for bounds in pairwise([*edges, end])]
+        found: list[Usage] = []
+        with _connected(self._engine) as connection:
+            for at in range(0, len(slots), _PER_STATEMENT):
+                some = slots[at : at + _PER_STATEMENT]
+                within = _within(account, Period(some[0].start, some[-1].end), run)
+                told = _told(connection, within)
+                rows = connection.execute(_sums(some, within, told.varying)) if told.is_any else ()
+                found += [told.usage(account, row) for row in rows]
+        return sorted(found, key=lambda usage: usage.key)
+
+    def changed(self, account: str, period: Period, since: int) -> bool:
+        """Whether an account's usage of a period was revised by a close run after one."""
+        query = select(col(UsageRow.id)).where(
+            col(UsageRow.account) == account,
+            col(UsageRow.hour) >= period.start,
+            col(UsageRow.hour) < period.end,
+            col(UsageRow.run) > since,
+        )
+        with _connected(self._engine) as connection:
+            return connection.scalar(query.limit(1)) is not None
+
+    def stored_before(self, run: int) -> int:
+        """Return the stamp before which a close run saw every arrival."""
+        query = select(col(CloseRow.stored_before)).where(col(CloseRow.id) == run)
+        with _connected(self._engine) as connection:
+            return int(connection.scalar(query) or 0)
+
+    def unattributed(self, period: Period, run: int) -> int:
+        """Return how many requests of a period belong to nobody."""
+        query = select(func.coalesce(_SUM, 0)).where(
+            col(UsageRow.account) == UNATTRIBUTED,
+            col(UsageRow.meter) == REQUESTS,
+            col(UsageRow.hour) >= period.start,
+            col(UsageRow.hour) < period.end,
+            *_as_of(run),
+        )
+        with _connected(self._engine) as connection:
+            return int(connection.scalar(query) or 0)
+
+
+@contextmanager
+def _connected(engine: Engine | Connection) -> Iterator[Connection]:
+    if isinstance(engine, Connection):
+        yield engine
+    else:
+        with engine.connect() as connection:
+            yield connection
+
+
+def _told(connection: Connection, within: Sequence[ColumnElement[bool]]) -> "_Told":
+    """Return which dimensions vary at all: to group by the others as well takes twice as long."""
+    dimensions = [col(getattr(UsageRow, name)) for name in _NAMES]
+    rows = connection.execute(select(*dimensions).distinct().where(*within)).all()
+    values_of = {name: {row[at] for row in rows} for at, name in enumerate(_NAMES)}
+    return _Told(
+        {name: next(iter(some)) for name, some in values_of.items() if len(some) == 1},
+        tuple(name for name, some in values_of.items() if len(some) > 1),
+        bool(rows),
+    )
+
+
+class _Told(NamedTuple):
+    """The dimensions of some usage."""
+
+    same: Mapping[str, str]
+    varying: tuple[str, ...]
+    is_any: bool
+    """Whether there is usage at all."""
+
+    def usage(self, account: str, row: Any) -> Usage:
+        """Return a row of sums as usage."""
+        start, *told, quantity = row
+        said: dict[str, Any] = {**self.same, **dict(zip(self.varying, told, strict=True))}
+        said |= {"outcome": Outcome(said["outcome"]), "quality": Quality(said["quality"])}
+        return Usage(UsageKey(hour=start, account=account, cluster="", **said), int(quantity))
+
+
+def _sums(
+    slots: Sequence[Period], within: Sequence[ColumnElement[bool]], names: Sequence[str]
+) -> Select[Any]:
+    """Return the sums of each slot; a lone one needs no table of slots, which is quicker."""
+    dimensions = [col(getattr(UsageRow, name)) for name in names]
+    if len(slots) == 1:
+        start = literal(slots[0].start, Instant)
+        alone = select(start, *dimensions, _SUM).where(*within)
+        return alone.group_by(*dimensions).having(_SUM != 0)
+    hour = col(UsageRow.hour)
+    bounds = values(column("start", Instant), column("end", Instant), name="slot")
+    told = bounds.data([(s.start, s.end) for s in slots]).cte("slot")
+    return (
+        select(told.c.start, *dimensions, _SUM)
+        .select_from(told)
+        .join(UsageRow, (hour >= told.c.start) & (hour < told.c.end))
+        .where(*within)
+        .group_by(told.c.start, *dimensions)
+        .having(_SUM != 0)
+    )
+
+
+def _within(account: str, period: Period, run: int) -> list[ColumnElement[bool]]:
+    """Return what billable usage of an account and a period must meet, as a run left it."""
+    return [
+        col(UsageRow.account) == account,
+        col(UsageRow.hour) >= period.start,
+        col(UsageRow.hour) < period.end,
+        col(UsageRow.outcome).in_(_BILLABLE),
+        *_as_of(run),
+    ]
+
+
+def _as_of(run: int) -> list[ColumnElement[bool]]:
+    replaced = col(UsageRow.superseded_by)
+    return [col(UsageRow.run) <= run, replaced.is_(None) | (replaced > run)]
