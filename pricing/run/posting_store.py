@@ -112,6 +112,8 @@ class PostingStore:
             run.sequence = run.base + 1
         totals = sum_of(runs)
         lines = [read_row(line.cells) for line in lines_of(session, row.id)]
+        if not lines:
+            raise EmptyDraftError(row.id)
         _check_adds_up(row, lines, totals)
         paid = _pay_from_wallet(session, row, lines, (totals.payable, signed.at))
         row.number = take_number(session, self._series(Document.BILL, signed.at))
@@ -173,3 +175,12 @@ def _earned(session: Session, row: BillRow, run: RunRow, at: datetime) -> Transa
 def _of_month(made: Transaction, run: RunRow) -> Transaction:
     month = Period(run.month_start, run.month_end)
     return replace(made, id=f"{run_id(run)}:{made.kind}", month=month)
+
+
+class EmptyDraftError(StaleDraftError):
+    """A draft of a month of which everything is billed, or in which nothing was used."""
+
+    def __init__(self, bill: str) -> None:
+        ValueError.__init__(
+            self, f"bill {bill} must carry a row to be issued, found nothing to bill"
+        )

@@ -104,7 +104,7 @@ def _requests(given: Given) -> Sequence[Given]:
 
 
 def _event(number: int, said: Given) -> UsageEvent:
-    """Build a request's event: reasoning lies in its completion, and what was cached in its prompt."""
+    """Build a request's event: a completion holds its reasoning, a prompt what was cached."""
     reasoning, cached = said.get("reasoning_tokens", 0), said.get("cached_tokens", 0)
     outcome = OUTCOMES[said.get("status", 200)]
     return event(
