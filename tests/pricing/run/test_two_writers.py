@@ -51,7 +51,9 @@ def test_of_many_writers_of_one_bill_one_posts(ledger: Engine) -> None:
         found = set(pool.map(bill, range(12)))
 
     assert found - {"stale"} == {"INV-2026-000001"}
-    assert len(office_of(ledger).billing.runs.of_account("acme")) == 1
+    runs = office_of(ledger).billing.runs.of_account("acme")
+    assert [run.bill for run in runs if run.sequence is not None] == ["acme-202610"]
+    assert sum(run.payable for run in runs) == 3394
     assert balances(ledger)["receivable"] == Decimal("33.94")
 
 
