@@ -127,14 +127,17 @@ class Parts:
         Callers that wait for one another share the next run: one that began after they came.
         Where another process has that to do, usage is as it left it.
         """
+        if self.settings.role.ticks:
+            return self.refreshing.run(self._tick)
         self.reread_book()
-        return self.refreshing.run(self._tick) if self.settings.role.ticks else 0
+        return 0
 
     def reread_book(self) -> None:
         """Price by the newest version of the book, which another process may have imported."""
         self.prices.book = self.books.current(self.settings.book)
 
     def _tick(self) -> int:
+        self.reread_book()
         fence = self.lease.hold()
         if fence is None:
             return 0
