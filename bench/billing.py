@@ -22,11 +22,11 @@ from metering.identity import FOR_EVER
 from metering.period import Period, month_of
 from metering.store import Account, MeterStore
 from metering.tables import CloseRow
-from pricing.book_store import shipped_book
-from pricing.contract import Contract
+from pricing.bills.signed import Signed
+from pricing.contracts.contract import Contract
+from pricing.contracts.schemes import PerToken
 from pricing.jobs import Office
-from pricing.schemes import PerToken
-from pricing.signed import Signed
+from pricing.prices.store import shipped_book
 from tallystick.database import open_ledger
 from tallystick.office import open_office
 from tallystick.settings import Settings

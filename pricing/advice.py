@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from pricing.rate import Rate, charge
+from pricing.prices.rate import Rate, charge
 
 _ONE = Fraction(1)
 
@@ -14,7 +14,7 @@ def break_even_hours(monthly: Rate, hourly: Rate) -> Fraction | None:
     region.
 
     >>> from decimal import Decimal
-    >>> from pricing.rate import Item, Model
+    >>> from pricing.prices.rate import Item, Model
     >>> monthly = Rate(Item.NODE_MONTH, (), Decimal("6405.92"), 1, "Months")
     >>> hourly = Rate(Item.NODE_HOUR, (), Decimal("13.3456"), 1, "Hours", Model.TIME)
     >>> round(break_even_hours(monthly, hourly), 2)

@@ -9,16 +9,16 @@ from decimal import Decimal
 from metering.period import HOUR, Period, hour_of, month_at, month_of
 from metering.store import Account, MeterStore
 from metering.usage import Usage, UsageKey
-from pricing.bill import Bill, State
-from pricing.bill_store import BillStore, Wanted
-from pricing.contract_store import ContractStore
-from pricing.rating import rate
+from pricing.bills.bill import Bill, State
+from pricing.bills.signed import Signed
+from pricing.bills.store import BillStore, Wanted
+from pricing.bills.total import totals_of, unit_of
+from pricing.contracts.store import ContractStore
+from pricing.rating.rating import rate
 from pricing.run.jobs import Billing
 from pricing.run.note_store import NoteStore
 from pricing.run.posting_store import PostingStore
-from pricing.signed import Signed
-from pricing.total import totals_of, unit_of
-from pricing.wallet_store import WalletStore
+from pricing.wallets.store import WalletStore
 
 CLOCK = "tallystick"
 """Who does what the clock starts."""

@@ -31,8 +31,8 @@ from metering.resources.routes import routes as resource_routes
 from metering.resources.store import UnknownResourceError
 from metering.routes import routes as metering_routes
 from metering.store import UnknownAccountError
-from pricing.bill_store import UnknownBillError
-from pricing.book_routes import routes as book_routes
+from pricing.bills.store import UnknownBillError
+from pricing.prices.routes import routes as book_routes
 from tallystick import clock
 from tallystick.home import home_page
 from tallystick.jobs import schedule

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import typer
 
 from metering.period import parse_instant
-from pricing.book import PriceBook
-from pricing.book_canonical import parse_canonical
-from pricing.book_diff import differences, field_differences
-from pricing.book_file import parse_book
-from pricing.book_show import COLUMNS, asked_rows, difference_row, explained_rows
+from pricing.prices.book import PriceBook
+from pricing.prices.canonical import parse_canonical
+from pricing.prices.diff import differences, field_differences
+from pricing.prices.file import parse_book
+from pricing.prices.show import COLUMNS, asked_rows, difference_row, explained_rows
 from tallystick.client import connect
 from tallystick.settings import Settings
 from tallystick.show import Format, console, show_csv, show_json, show_rows
@@ -150,7 +150,7 @@ def _read(place: Path) -> PriceBook:
 
 
 def _texts(place: Path) -> dict[str, str]:
-    from pricing.book_store import texts_at  # noqa: PLC0415 - slow to load
+    from pricing.prices.store import texts_at  # noqa: PLC0415 - slow to load
 
     return texts_at(place)
 

@@ -15,11 +15,11 @@ import metering.reconcile.tables
 import metering.resources.tables
 import metering.scale.tables
 import metering.tables
-import pricing.book_tables
-import pricing.contract_tables
+import pricing.bills.tables
+import pricing.contracts.tables
 import pricing.ledger.tables
+import pricing.prices.tables
 import pricing.run.tables
-import pricing.tables
 
 TABLE_MODULES = (
     metering.tables,
@@ -27,9 +27,9 @@ TABLE_MODULES = (
     metering.reconcile.tables,
     metering.scale.tables,
     metering.corrections.tables,
-    pricing.contract_tables,
-    pricing.tables,
-    pricing.book_tables,
+    pricing.contracts.tables,
+    pricing.bills.tables,
+    pricing.prices.tables,
     pricing.run.tables,
     pricing.ledger.tables,
 )

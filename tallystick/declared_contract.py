@@ -7,10 +7,8 @@ from pydantic import Field, model_validator
 
 from metering.identity import FOR_EVER
 from metering.period import Period
-from pricing.adjust import ANY_TOKENS, Discount, Included, Terms
-from pricing.book import PriceBook
-from pricing.contract import Contract, subscription_period
-from pricing.schemes import (
+from pricing.contracts.contract import Contract, subscription_period
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
@@ -20,6 +18,8 @@ from pricing.schemes import (
     Scheme,
     Subscription,
 )
+from pricing.contracts.terms import ANY_TOKENS, Discount, Included, Terms
+from pricing.prices.book import PriceBook
 from tallystick.declared import Exact, Id, Instant, Wire
 
 _NOT_READ_BY = {

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pricing.order import AppOrder, OwnModel
+from pricing.contracts.order import AppOrder, OwnModel
 from tallystick.declared import Id, Instant, Wire
 
 

@@ -7,14 +7,14 @@ from sqlalchemy import Engine
 
 from metering.period import zone_of
 from metering.store import MeterStore
-from pricing.bill import Document
-from pricing.book import PriceBook
-from pricing.contract_store import ContractStore
+from pricing.bills.bill import Document
+from pricing.contracts.store import ContractStore
 from pricing.jobs import Office
+from pricing.prices.book import PriceBook
 from pricing.run.jobs import Billing
 from pricing.run.note_store import NoteStore
 from pricing.run.posting_store import PostingStore
-from pricing.wallet_store import WalletStore
+from pricing.wallets.store import WalletStore
 from tallystick.settings import Settings
 
 

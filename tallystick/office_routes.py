@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter
 
+from pricing.bills.routes import routes as bill_routes
 from pricing.ledger.ledger_store import LedgerStore
-from pricing.routes import routes as bill_routes
 from pricing.run.routes import Around
 from pricing.run.routes import routes as run_routes
-from pricing.wallet_routes import Prepaid
-from pricing.wallet_routes import routes as wallet_routes
+from pricing.wallets.routes import Prepaid
+from pricing.wallets.routes import routes as wallet_routes
 from tallystick.wiring import Parts
 
 

@@ -14,10 +14,10 @@ from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period, parse_instant
 from metering.resources.inventory import MAX_HEARTBEAT_SECONDS
 from metering.store import Account, MeterStore
-from pricing.book import PriceBook
-from pricing.contract import check_resources
-from pricing.contract_store import ContractStore
-from pricing.order_store import Deployed, OrderStore
+from pricing.contracts.contract import check_resources
+from pricing.contracts.order_store import Deployed, OrderStore
+from pricing.contracts.store import ContractStore
+from pricing.prices.book import PriceBook
 from tallystick.declared import AccountId, Id, Instant, Wire, Zone
 from tallystick.declared_contract import ContractDeclared
 from tallystick.declared_order import OrderDeclared

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pricing.export import FORMULA_STARTS
+from pricing.bills.export import FORMULA_STARTS
 
 
 class Format(StrEnum):

@@ -51,11 +51,11 @@ from metering.schema import Batch
 from metering.signal import Reading
 from metering.store import MeterStore
 from metering.usage import Usage
-from pricing.bill import Bill
-from pricing.book import PriceBook
-from pricing.book_store import BookStore, shipped_book, shipped_names
-from pricing.contract_store import ContractStore
+from pricing.bills.bill import Bill
+from pricing.contracts.store import ContractStore
 from pricing.jobs import Office, draft_bill, payable_changes
+from pricing.prices.book import PriceBook
+from pricing.prices.store import BookStore, shipped_book, shipped_names
 from tallystick import clock
 from tallystick.database import make_engine, open_ledger
 from tallystick.keeping.backup import Backups

@@ -8,17 +8,17 @@ from sqlalchemy import Engine
 
 from metering.period import Period
 from metering.store import Account
-from pricing.bill import Bill, bill_id, bill_of, context_of
-from pricing.bill_part import Before, Cutoffs, Part, Rating, part_of
-from pricing.bill_store import BillStore
-from pricing.book import PriceBook
-from pricing.book_store import BookStore
-from pricing.contract_store import ContractStore
+from pricing.bills.bill import Bill, bill_id, bill_of, context_of
+from pricing.bills.part import Before, Cutoffs, Part, Rating, part_of
+from pricing.bills.signed import Signed
+from pricing.bills.store import BillStore
+from pricing.contracts.store import ContractStore
+from pricing.prices.book import PriceBook
+from pricing.prices.store import BookStore
 from pricing.run.run import Run, snapshot, told_again
 from pricing.run.run_store import Decision, RunStore
 from pricing.run.snapshot import digest
 from pricing.run.told_store import Asked, Customer, ToldStore, told
-from pricing.signed import Signed
 
 
 @dataclass(frozen=True, slots=True)

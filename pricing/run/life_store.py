@@ -5,13 +5,13 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from pricing.bill import Document, State
+from pricing.bills.bill import Document, State
+from pricing.bills.signed import Signed
+from pricing.bills.tables import BillRow, NumberRow, StepRow
+from pricing.bills.total import NOTHING_DUE, Totals
 from pricing.ledger.entry import Kind, Movement, Transaction, Unit
 from pricing.run.run_store import totals_of_run
 from pricing.run.tables import RunRow
-from pricing.signed import Signed
-from pricing.tables import BillRow, NumberRow, StepRow
-from pricing.total import NOTHING_DUE, Totals
 
 Series = Callable[[Document, datetime], str]
 """(document, instant) -> the series that its number is of, such as ``INV-2026``."""

@@ -8,9 +8,11 @@ from sqlalchemy import Connection, Engine, insert
 from sqlmodel import Session
 
 from metering.store import exclusive
-from pricing.bill import Bill, Document, State
-from pricing.bill_part import Line
-from pricing.bill_store import (
+from pricing.bills.bill import Bill, Document, State
+from pricing.bills.credit import note_row, shared_out, void_rows
+from pricing.bills.part import Line
+from pricing.bills.signed import Signed
+from pricing.bills.store import (
     bill_of_row,
     bill_values,
     found,
@@ -18,7 +20,8 @@ from pricing.bill_store import (
     lines_of,
     put_lines,
 )
-from pricing.credit import note_row, shared_out, void_rows
+from pricing.bills.stored_row import read_amounts, read_row, written_amounts
+from pricing.bills.tables import BillRow
 from pricing.ledger.entry import Kind
 from pricing.ledger.ledger_store import post, transactions
 from pricing.run.life_store import (
@@ -35,9 +38,6 @@ from pricing.run.life_store import (
 )
 from pricing.run.run_store import deferred_text, posted_runs, run_id, totals_of_run
 from pricing.run.tables import RunRow
-from pricing.signed import Signed
-from pricing.stored_row import read_amounts, read_row, written_amounts
-from pricing.tables import BillRow
 
 
 class NoteStore:

@@ -15,11 +15,15 @@ from sqlmodel import Session, col, select
 
 from metering.period import Period
 from metering.store import exclusive
-from pricing.bill import Document, State, canonical_hash
-from pricing.bill_part import Line
-from pricing.bill_store import StaleDraftError, found, line_values, lines_of, put_lines
-from pricing.credit import wallet_rows
-from pricing.focus import Row
+from pricing.bills.bill import Document, State, canonical_hash
+from pricing.bills.credit import wallet_rows
+from pricing.bills.focus import Row
+from pricing.bills.part import Line
+from pricing.bills.signed import Signed
+from pricing.bills.store import StaleDraftError, found, line_values, lines_of, put_lines
+from pricing.bills.stored_row import read_row
+from pricing.bills.tables import BillRow
+from pricing.bills.total import Totals, nearest
 from pricing.ledger.entry import Book, Kind, Movement, Transaction, moved
 from pricing.ledger.ledger_store import earned_until, post
 from pricing.run.life_store import (
@@ -36,12 +40,8 @@ from pricing.run.life_store import (
 )
 from pricing.run.run_store import posted_runs, run_id, totals_of_run
 from pricing.run.tables import RunRow
-from pricing.signed import Signed
-from pricing.stored_row import read_row
-from pricing.tables import BillRow
-from pricing.total import Totals, nearest
-from pricing.wallet import draws
-from pricing.wallet_store import burned, holdings
+from pricing.wallets.store import burned, holdings
+from pricing.wallets.wallet import draws
 
 
 class PostingStore:

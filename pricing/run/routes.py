@@ -10,16 +10,16 @@ from fastapi import APIRouter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from metering.period import month_of
-from pricing.bill_part import Part
-from pricing.book import PriceBook
+from pricing.bills.part import Part
+from pricing.bills.routes import bill_json, head_json
+from pricing.bills.signed import Signed
+from pricing.bills.stored_row import written_amounts
+from pricing.bills.total import unit_of
 from pricing.jobs import Office
 from pricing.money import price_of
-from pricing.routes import bill_json, head_json
+from pricing.prices.book import PriceBook
 from pricing.run.run import Run
 from pricing.run.run_store import Decision
-from pricing.signed import Signed
-from pricing.stored_row import written_amounts
-from pricing.total import unit_of
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.:-]+$")]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, fields, replace
 from metering.interval import Interval, Resource
 from metering.period import Period
 from metering.usage import Usage
-from pricing.bill_part import Cutoffs
-from pricing.book import PriceBook
-from pricing.contract import Contract
-from pricing.rating_inputs import Inputs
+from pricing.bills.part import Cutoffs
+from pricing.contracts.contract import Contract
+from pricing.prices.book import PriceBook
+from pricing.rating.inputs import Inputs
 from pricing.run.snapshot import read, written
 
 _KEPT_ELSEWHERE = frozenset({"usage", "book"})

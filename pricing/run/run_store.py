@@ -11,17 +11,17 @@ from sqlmodel import Session, col, select
 
 from metering.period import Period
 from metering.store import exclusive
-from pricing.bill import Document, State
-from pricing.bill_part import Before, Cutoffs, Line, Part
-from pricing.book import PriceBook
-from pricing.book_store import keep_book
+from pricing.bills.bill import Document, State
+from pricing.bills.part import Before, Cutoffs, Line, Part
+from pricing.bills.signed import Signed
+from pricing.bills.stored_row import read_amounts, read_key, read_row
+from pricing.bills.tables import BillRow, LineRow
+from pricing.bills.total import NOTHING_DUE, Totals, is_over
+from pricing.prices.book import PriceBook
+from pricing.prices.store import keep_book
 from pricing.run.run import Run, Told, narrowed, snapshot
 from pricing.run.snapshot import digest
 from pricing.run.tables import ReratingRow, RunInputRow, RunRow
-from pricing.signed import Signed
-from pricing.stored_row import read_amounts, read_key, read_row
-from pricing.tables import BillRow, LineRow
-from pricing.total import NOTHING_DUE, Totals, is_over
 
 _STANDING = (State.ISSUED.value, State.SETTLED.value)
 

@@ -8,16 +8,16 @@ from sqlalchemy import Connection, Engine
 from metering.interval import Interval, Resource
 from metering.period import Period
 from metering.store import Account, MeterStore
-from pricing.bill_part import Cutoffs, Rating
-from pricing.book import PriceBook
-from pricing.contract import Contract
-from pricing.contract_store import ContractStore
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
+from pricing.bills.part import Cutoffs, Rating
+from pricing.contracts.contract import Contract
+from pricing.contracts.settlement import Settlement
+from pricing.contracts.store import ContractStore
+from pricing.prices.book import PriceBook
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
+from pricing.rating.usage_match import cuts
 from pricing.run.run import Told, narrowed
 from pricing.run.usage_store import UsageSums
-from pricing.settlement import Settlement
-from pricing.usage_match import cuts
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pricing.book import Item
-from pricing.book_store import shipped_book
+from pricing.prices.book import Item
+from pricing.prices.store import shipped_book
 from tallystick.demo.traffic import SPANS_PER_BODY, bodies, windows
 
 

@@ -18,12 +18,12 @@ from metering.jobs import tick
 from metering.period import Period
 from metering.store import Account, MeterStore
 from metering.usage import Usage
-from pricing.bill import Bill
-from pricing.book_store import shipped_book
-from pricing.contract import Contract
-from pricing.contract_store import ContractStore
+from pricing.bills.bill import Bill
+from pricing.contracts.contract import Contract
+from pricing.contracts.schemes import PerToken
+from pricing.contracts.store import ContractStore
 from pricing.jobs import draft_bill
-from pricing.schemes import PerToken
+from pricing.prices.store import shipped_book
 from tallystick.database import METADATA, open_ledger
 from tests.pricing.office_notation import office_of
 

@@ -1,7 +1,7 @@
 """Books written down for a test: the small book, with lines added to its header."""
 
-from pricing.book import PriceBook
-from pricing.book_file import parse_book
+from pricing.prices.book import PriceBook
+from pricing.prices.file import parse_book
 from tests.pricing.month_notation import SMALL_BOOK
 
 BANDED = "bands: [0, 32000]\n"

@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from metering.identity import FOR_EVER
 from metering.period import Period, as_utc
-from pricing.book import PriceBook
-from pricing.contract import Contract, check_disjoint
-from pricing.rate import Item, Rate
-from pricing.schemes import (
+from pricing.contracts.contract import Contract, check_disjoint
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
@@ -22,7 +20,9 @@ from pricing.schemes import (
     Scheme,
     Subscription,
 )
-from pricing.turn import Change
+from pricing.contracts.turn import Change
+from pricing.prices.book import PriceBook
+from pricing.prices.rate import Item, Rate
 from tests.pricing.month_notation import BEIJING, at, shipped, span, term_of
 
 REGION = "cn-hangzhou"

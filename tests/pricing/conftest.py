@@ -2,7 +2,7 @@
 
 import pytest
 
-from pricing.rating_inputs import Inputs
+from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import month_from
 
 

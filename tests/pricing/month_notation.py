@@ -27,14 +27,10 @@ from metering.interval import Interval, Resource, State
 from metering.period import Period, as_utc, hour_of, month_of
 from metering.rollup import METERS
 from metering.usage import Usage, UsageKey
-from pricing.bill import Bill, Cutoffs, make_bill
-from pricing.book import PriceBook
-from pricing.book_file import parse_book
-from pricing.book_store import shipped_book
-from pricing.contract import Contract, subscription_period
-from pricing.focus import Row
-from pricing.rating_inputs import Inputs
-from pricing.schemes import (
+from pricing.bills.bill import Bill, Cutoffs, make_bill
+from pricing.bills.focus import Row
+from pricing.contracts.contract import Contract, subscription_period
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
@@ -45,6 +41,10 @@ from pricing.schemes import (
     Subscription,
     Used,
 )
+from pricing.prices.book import PriceBook
+from pricing.prices.file import parse_book
+from pricing.prices.store import shipped_book
+from pricing.rating.inputs import Inputs
 
 BEIJING = "Asia/Shanghai"
 GOLDEN = Path(__file__).parents[1] / "golden"

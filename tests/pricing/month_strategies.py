@@ -13,10 +13,10 @@ from metering.interval import Interval, State
 from metering.period import Period
 from metering.rollup import METERS
 from metering.usage import Usage, UsageKey
-from pricing.book import PriceBook
-from pricing.contract import Contract
-from pricing.rating_inputs import Inputs
-from pricing.schemes import Hourly, PerToken, Scheme, Subscription
+from pricing.contracts.contract import Contract
+from pricing.contracts.schemes import Hourly, PerToken, Scheme, Subscription
+from pricing.prices.book import PriceBook
+from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import at, month_from, small_book, term_of
 
 NODES = ("n1", "n2", "n3")

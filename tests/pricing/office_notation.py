@@ -11,17 +11,17 @@ from metering.interval import Resource
 from metering.period import Period, month_of
 from metering.store import Account, MeterStore
 from metering.usage import UsageKey
-from pricing.bill import Bill, Document
-from pricing.book import PriceBook
-from pricing.contract_store import ContractStore
+from pricing.bills.bill import Bill, Document
+from pricing.bills.signed import Signed
+from pricing.contracts.store import ContractStore
 from pricing.jobs import Office
 from pricing.ledger.ledger_store import LedgerStore
-from pricing.rating_inputs import Inputs
+from pricing.prices.book import PriceBook
+from pricing.rating.inputs import Inputs
 from pricing.run.jobs import Billing
 from pricing.run.note_store import NoteStore
 from pricing.run.posting_store import PostingStore
-from pricing.signed import Signed
-from pricing.wallet_store import WalletStore
+from pricing.wallets.store import WalletStore
 from tests.pricing.month_notation import BEIJING, at, month_from, small_book
 
 OCTOBER = month_of("2026-10", BEIJING)

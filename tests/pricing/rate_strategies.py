@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.book import Cut, PriceBook, Scope
-from pricing.dimension import HOURS, match_of
 from pricing.money import Rounding
-from pricing.policy import Overdue, Policy, TaxRate
-from pricing.rate import TIERED, UNITS, Item, Model, Rate, Tier, usual_model
+from pricing.prices.book import Cut, PriceBook, Scope
+from pricing.prices.dimension import HOURS, match_of
+from pricing.prices.policy import Overdue, Policy, TaxRate
+from pricing.prices.rate import TIERED, UNITS, Item, Model, Rate, Tier, usual_model
 from tests.pricing.month_notation import at, small_book
 
 VALUES = {

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 from metering.period import Period
-from pricing.book import PriceBook
-from pricing.dimension import match_of
-from pricing.policy import policy_of
-from pricing.rate import TIERED, UNITS, Item, Model, Rate, Tier, usual_model
+from pricing.prices.book import PriceBook
+from pricing.prices.dimension import match_of
+from pricing.prices.policy import policy_of
+from pricing.prices.rate import TIERED, UNITS, Item, Model, Rate, Tier, usual_model
 from tests.pricing.month_notation import at, small_book
 
 HANGZHOU = "cn-hangzhou"

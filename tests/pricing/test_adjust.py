@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pricing.adjust import SCOPES, Discount, Included, Terms, TermsError
-from pricing.charge import PREPAID, Charge, Kind, total
+from pricing.contracts.terms import SCOPES, Discount, Included, Terms, TermsError
 from pricing.money import Rounding, rounded
-from pricing.rate import Item, Model
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
+from pricing.prices.rate import Item, Model
+from pricing.rating.charge import PREPAID, Charge, Kind, total
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from
 from tests.pricing.rates import OCTOBER, book_of, by, priced, tokens
 

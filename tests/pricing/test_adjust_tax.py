@@ -5,12 +5,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 from metering.period import Period
-from pricing.adjust import Discount, Terms
-from pricing.charge import Charge, Kind
-from pricing.policy import TaxRate
-from pricing.rate import Item
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
+from pricing.contracts.terms import Discount, Terms
+from pricing.prices.policy import TaxRate
+from pricing.prices.rate import Item
+from pricing.rating.charge import Charge, Kind
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from, span
 from tests.pricing.rates import OCTOBER, book_of, priced, tokens
 

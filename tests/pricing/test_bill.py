@@ -6,10 +6,10 @@ from fractions import Fraction
 import pytest
 
 from metering.period import month_of
-from pricing.bill import Cutoffs, canonical_lines, make_bill
-from pricing.book import Cut
+from pricing.bills.bill import Cutoffs, canonical_lines, make_bill
 from pricing.money import Rounding
-from pricing.rating_inputs import Inputs
+from pricing.prices.book import Cut
+from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import (
     SMALL_BOOK,
     at,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.bill import (
+from pricing.bills.bill import (
     Bill,
     MixedUnitsError,
     State,
@@ -18,16 +18,16 @@ from pricing.bill import (
     make_bill,
     why_parked,
 )
-from pricing.bill_part import FIRST, Before, Cutoffs, Line, Part, Rating, line_sum, part_of
-from pricing.book import Cut
-from pricing.credit import void_rows
-from pricing.focus import all_faults
+from pricing.bills.credit import void_rows
+from pricing.bills.focus import all_faults
+from pricing.bills.part import FIRST, Before, Cutoffs, Line, Part, Rating, line_sum, part_of
+from pricing.bills.posting import amounts_of, posted
+from pricing.bills.total import totals_of, unit_of
 from pricing.money import Rounding
-from pricing.policy import Policy
-from pricing.posting import amounts_of, posted
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.total import totals_of, unit_of
+from pricing.prices.book import Cut
+from pricing.prices.policy import Policy
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from, small_book
 from tests.pricing.month_notation import bill_of as bill_of_inputs
 from tests.pricing.month_strategies import instants, months

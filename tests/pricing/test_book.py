@@ -5,10 +5,10 @@ from decimal import Decimal
 import pytest
 
 from metering.period import UnknownZoneError
-from pricing.book import MissingPriceError, UnknownRegionError
-from pricing.book_file import ClashingRatesError, DuplicateRowError, parse_book
-from pricing.book_text import BookError, PlacedError
-from pricing.rate import Item, Rate
+from pricing.prices.book import MissingPriceError, UnknownRegionError
+from pricing.prices.file import ClashingRatesError, DuplicateRowError, parse_book
+from pricing.prices.rate import Item, Rate
+from pricing.prices.text import BookError, PlacedError
 from tests.pricing.month_notation import SMALL_BOOK, small_book
 
 BOOK, NODES, TOKENS = SMALL_BOOK["book.yaml"], SMALL_BOOK["nodes.csv"], SMALL_BOOK["tokens.csv"]

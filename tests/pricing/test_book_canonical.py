@@ -5,11 +5,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 
-from pricing.book import PriceBook
-from pricing.book_canonical import parse_canonical
-from pricing.book_diff import differences, field_differences
-from pricing.policy import Policy, TaxRate
-from pricing.rate import Model
+from pricing.prices.book import PriceBook
+from pricing.prices.canonical import parse_canonical
+from pricing.prices.diff import differences, field_differences
+from pricing.prices.policy import Policy, TaxRate
+from pricing.prices.rate import Model
 from tests.pricing.month_notation import shipped, small_book, span
 from tests.pricing.rate_strategies import books
 

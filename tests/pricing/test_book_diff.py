@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.book import Cut, PriceBook, Region
-from pricing.book_diff import (
+from pricing.money import Rounding
+from pricing.prices.book import Cut, PriceBook, Region
+from pricing.prices.diff import (
     Change,
     ChangedFieldError,
     ChangedPastError,
@@ -18,10 +19,9 @@ from pricing.book_diff import (
     field_differences,
     priced,
 )
-from pricing.money import Rounding
-from pricing.overlap import first_clash
-from pricing.policy import Policy, TaxRate
-from pricing.rate import Item, Model, Rate, Tier
+from pricing.prices.overlap import first_clash
+from pricing.prices.policy import Policy, TaxRate
+from pricing.prices.rate import Item, Model, Rate, Tier
 from tests.pricing.month_notation import at, small_book, span
 from tests.pricing.rate_strategies import instants, rates
 

@@ -4,9 +4,9 @@ import pytest
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.book_file import ClashingRatesError, parse_book
-from pricing.book_text import BookError, PlacedError
-from pricing.rate import Item, Model, Rate, RateError, Tier, usual_model
+from pricing.prices.file import ClashingRatesError, parse_book
+from pricing.prices.rate import Item, Model, Rate, RateError, Tier, usual_model
+from pricing.prices.text import BookError, PlacedError
 from tests.pricing.book_notation import BANDED, book_with, files_with
 from tests.pricing.month_notation import SMALL_BOOK, at
 

@@ -4,10 +4,10 @@ import pytest
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.book import Scope
-from pricing.book_file import parse_book
-from pricing.book_text import BookError, PlacedError
-from pricing.policy import TaxRate
+from pricing.prices.book import Scope
+from pricing.prices.file import parse_book
+from pricing.prices.policy import TaxRate
+from pricing.prices.text import BookError, PlacedError
 from tests.pricing.book_notation import book_with
 from tests.pricing.month_notation import SMALL_BOOK, at
 

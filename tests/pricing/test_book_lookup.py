@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.book import ChangingPriceError, MissingPriceError, PriceBook, PriceGapError
-from pricing.dimension import match_of
-from pricing.lookup import Lookup
-from pricing.overlap import first_clash
-from pricing.rate import Item, Rate
+from pricing.prices.book import ChangingPriceError, MissingPriceError, PriceBook, PriceGapError
+from pricing.prices.dimension import match_of
+from pricing.prices.lookup import Lookup
+from pricing.prices.overlap import first_clash
+from pricing.prices.rate import Item, Rate
 from tests.pricing.month_notation import at, small_book, span
 from tests.pricing.rate_strategies import (
     applies,
@@ -236,7 +236,7 @@ def test_an_explanation_calls_the_empty_tier_standard() -> None:
 
 
 def test_a_memory_that_is_full_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pricing.lookup._REMEMBERED", 2)  # 20,000 questions would take long
+    monkeypatch.setattr("pricing.prices.lookup._REMEMBERED", 2)  # 20,000 questions would take long
     lookup = Lookup(RISE)
 
     found = [lookup.candidates(Item.TOKENS, {"model": f"m{n}"}) for n in range(5)]

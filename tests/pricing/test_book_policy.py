@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.currency import PLACES, UnknownCurrencyError, minor_places
 from pricing.money import PriceTextError
-from pricing.policy import DEFAULT, Overdue, Policy, PolicyError, policy_of, told_of
+from pricing.prices.currency import PLACES, UnknownCurrencyError, minor_places
+from pricing.prices.policy import DEFAULT, Overdue, Policy, PolicyError, policy_of, told_of
 
 DAYS = {"grace_days": 1, "lock_days": 2, "release_days": 3}
 

@@ -18,11 +18,13 @@ from sqlmodel import Session
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.book import PriceBook
-from pricing.book_canonical import parse_canonical
-from pricing.book_diff import Change, ChangedPastError
-from pricing.book_routes import routes
-from pricing.book_store import (
+from pricing.bills.tables import BookRow
+from pricing.prices.book import PriceBook
+from pricing.prices.canonical import parse_canonical
+from pricing.prices.diff import Change, ChangedPastError
+from pricing.prices.rate import Item
+from pricing.prices.routes import routes
+from pricing.prices.store import (
     BookStore,
     UnknownBookError,
     UnknownDigestError,
@@ -31,8 +33,6 @@ from pricing.book_store import (
     shipped_names,
     texts_at,
 )
-from pricing.rate import Item
-from pricing.tables import BookRow
 from tallystick.database import open_ledger
 from tests.pricing.book_notation import files_with
 from tests.pricing.month_notation import SMALL_BOOK, at, small_book

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.identity import FOR_EVER
-from pricing.change import (
+from pricing.contracts.change import (
     downgrade,
     end_early,
     resize_kv_cache,
@@ -20,17 +20,17 @@ from pricing.change import (
     to_tokens,
     upgrade,
 )
-from pricing.charge import Kind, total
-from pricing.contract import Contract, ContractError
-from pricing.rating import rate
-from pricing.schemes import (
+from pricing.contracts.contract import Contract, ContractError
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
     PerToken,
     Subscription,
 )
-from pricing.turn import Change, ChangeError, Rule
+from pricing.contracts.turn import Change, ChangeError, Rule
+from pricing.rating.charge import Kind, total
+from pricing.rating.rating import rate
 from tests.pricing.bought import (
     LARGE,
     MAY,

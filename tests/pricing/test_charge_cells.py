@@ -3,15 +3,15 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from pricing.adjust import Discount, Included, Terms
-from pricing.change import end_early
-from pricing.charge import Kind
-from pricing.charge_cells import CATEGORIES
-from pricing.focus import Row, all_faults
-from pricing.policy import TaxRate
-from pricing.rate import Item, Model, Rate
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
+from pricing.bills.charge_cells import CATEGORIES
+from pricing.bills.focus import Row, all_faults
+from pricing.contracts.change import end_early
+from pricing.contracts.terms import Discount, Included, Terms
+from pricing.prices.policy import TaxRate
+from pricing.prices.rate import Item, Model, Rate
+from pricing.rating.charge import Kind
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, bill_of, month_from
 from tests.pricing.rates import book_of, by, priced, tokens
 

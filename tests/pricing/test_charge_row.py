@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from metering.interval import Resource
-from pricing.rating_inputs import Inputs
+from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import at, bill_of, lines_of, month_from, shipped
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from metering.identity import FOR_EVER
 from metering.period import NaiveTimeError, Period, UnknownZoneError
-from pricing.book import MissingPriceError, UnknownRegionError
-from pricing.contract import (
+from pricing.contracts.contract import (
     Contract,
     ContractError,
     DiscountError,
@@ -22,7 +21,8 @@ from pricing.contract import (
     check_disjoint,
     subscription_period,
 )
-from pricing.schemes import Hourly, PerToken, Subscription
+from pricing.contracts.schemes import Hourly, PerToken, Subscription
+from pricing.prices.book import MissingPriceError, UnknownRegionError
 from tests.pricing.month_notation import BEIJING, at, month_from, shipped, span
 
 GU10 = "polar.pg.g4.xlarge.gu10"

@@ -7,8 +7,8 @@ from builders import hour
 from metering.identity import FOR_EVER
 from metering.interval import Resource
 from metering.period import HOUR, Period
-from pricing.contract import Contract, ContractError, check_resources, check_unchanged
-from pricing.schemes import Hourly, PerToken
+from pricing.contracts.contract import Contract, ContractError, check_resources, check_unchanged
+from pricing.contracts.schemes import Hourly, PerToken
 
 START = hour("2026-10-01T00")
 NODE = Resource("n1", "acme", "cn-hangzhou", "spec-1")

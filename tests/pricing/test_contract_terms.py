@@ -9,8 +9,7 @@ import pytest
 
 from metering.interval import Resource, ResourceKind
 from metering.period import Period
-from pricing.book import UnknownRegionError
-from pricing.contract import (
+from pricing.contracts.contract import (
     Contract,
     ContractError,
     OverlappingContractsError,
@@ -20,8 +19,7 @@ from pricing.contract import (
     check_unchanged,
     ended,
 )
-from pricing.rate import Item
-from pricing.schemes import (
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
@@ -34,6 +32,8 @@ from pricing.schemes import (
     spec_of,
     units_of,
 )
+from pricing.prices.book import UnknownRegionError
+from pricing.prices.rate import Item
 from tests.pricing.bought import (
     LARGE,
     REGION,

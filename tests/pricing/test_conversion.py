@@ -7,11 +7,15 @@ import pytest
 
 from metering.identity import FOR_EVER
 from metering.period import month_of
-from pricing.change import end_early, to_hourly, to_subscription, to_tokens
-from pricing.charge import Kind
-from pricing.contract import Contract, ContractError, TermError, check_disjoint, check_unchanged
-from pricing.rating import rate
-from pricing.schemes import (
+from pricing.contracts.change import end_early, to_hourly, to_subscription, to_tokens
+from pricing.contracts.contract import (
+    Contract,
+    ContractError,
+    TermError,
+    check_disjoint,
+    check_unchanged,
+)
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
@@ -19,7 +23,9 @@ from pricing.schemes import (
     PerToken,
     Subscription,
 )
-from pricing.turn import Rule
+from pricing.contracts.turn import Rule
+from pricing.rating.charge import Kind
+from pricing.rating.rating import rate
 from tests.pricing.bought import (
     SMALL,
     beijing,

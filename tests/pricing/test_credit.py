@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.credit import note_row, shared_out, void_rows, wallet_rows
-from pricing.focus import all_faults
+from pricing.bills.credit import note_row, shared_out, void_rows, wallet_rows
+from pricing.bills.focus import all_faults
+from pricing.bills.signed import Signed, UnsignedError
+from pricing.bills.total import Totals
 from pricing.ledger.entry import Book, Unit, balances
-from pricing.rating_inputs import Inputs
-from pricing.signed import Signed, UnsignedError
-from pricing.total import Totals
-from pricing.wallet import Draw
+from pricing.rating.inputs import Inputs
+from pricing.wallets.wallet import Draw
 from tests.pricing.month_notation import at, bill_of
 
 FEN = Unit("CNY", 2)

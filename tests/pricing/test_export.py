@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from metering.interval import Resource
-from pricing.export import focus_csv, focus_json, json_row, sorted_rows
-from pricing.focus import FocusVersionError, Row, all_faults, columns_of
-from pricing.rating_inputs import Inputs
+from pricing.bills.export import focus_csv, focus_json, json_row, sorted_rows
+from pricing.bills.focus import FocusVersionError, Row, all_faults, columns_of
+from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import bill_of, month_from
 
 

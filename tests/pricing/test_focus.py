@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pricing.focus import (
+from pricing.bills.focus import (
     COLUMNS_1_2,
     OWN_COLUMNS,
     FocusVersionError,

@@ -8,11 +8,11 @@ from fractions import Fraction
 import pytest
 
 from metering.period import Period
-from pricing.charge import Charge, total
 from pricing.money import Rounding, rounded
-from pricing.rate import Item, Model, Rate, charge
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
+from pricing.prices.rate import Item, Model, Rate, charge
+from pricing.rating.charge import Charge, total
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import bill_of, month_from
 from tests.pricing.rates import book_of, by, priced, tokens
 

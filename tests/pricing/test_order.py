@@ -8,12 +8,12 @@ import pytest
 
 from metering.identity import FOR_EVER
 from metering.interval import Resource
-from pricing.catalogue import CatalogueError, parse_catalogue
-from pricing.contract import check_contract, check_disjoint
-from pricing.order import AppOrder, OrderError, OwnModel, opened
-from pricing.order_check import Ask, check_kept, check_order, problems
-from pricing.order_store import shipped_catalogue
-from pricing.schemes import Hourly, KvCacheHourly, KvCacheSubscription, Subscription
+from pricing.contracts.catalogue import CatalogueError, parse_catalogue
+from pricing.contracts.contract import check_contract, check_disjoint
+from pricing.contracts.order import AppOrder, OrderError, OwnModel, opened
+from pricing.contracts.order_check import Ask, check_kept, check_order, problems
+from pricing.contracts.order_store import shipped_catalogue
+from pricing.contracts.schemes import Hourly, KvCacheHourly, KvCacheSubscription, Subscription
 from tests.pricing.bought import LARGE, MAY, REGION, SMALL, beijing, priced
 from tests.pricing.month_notation import at, shipped
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.period import Period
-from pricing.charge import Charge, Kind, LineKey
-from pricing.posting import Amounts, SameKeyError, amounts_of, delta, posted
+from pricing.bills.posting import Amounts, SameKeyError, amounts_of, delta, posted
+from pricing.rating.charge import Charge, Kind, LineKey
 from tests.pricing.month_notation import span
 
 DAYS = [span(f"2026-10-0{n}", f"2026-10-0{n + 1}") for n in range(1, 5)]

@@ -19,13 +19,13 @@ from metering.interval import Interval, State, running_seconds
 from metering.period import Period, month_of
 from metering.rollup import REQUESTS
 from metering.usage import Usage
-from pricing.contract import Contract, check_contract, check_disjoint
-from pricing.export import focus_csv, focus_json, sorted_rows
-from pricing.focus import Column, Row, Type, all_faults, cell, columns_of
+from pricing.bills.export import focus_csv, focus_json, sorted_rows
+from pricing.bills.focus import Column, Row, Type, all_faults, cell, columns_of
+from pricing.contracts.contract import Contract, check_contract, check_disjoint
+from pricing.contracts.schemes import Hourly, Subscription, rate_of
 from pricing.money import Rounding, rounded
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.schemes import Hourly, Subscription, rate_of
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import (
     BEIJING,
     SMALL_BOOK,

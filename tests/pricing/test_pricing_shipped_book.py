@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from pricing.book import Cut, MissingPriceError, PriceBook
-from pricing.book_store import UnknownBookError, shipped_book
 from pricing.money import Rounding
-from pricing.rate import Item, Rate
+from pricing.prices.book import Cut, MissingPriceError, PriceBook
+from pricing.prices.rate import Item, Rate
+from pricing.prices.store import UnknownBookError, shipped_book
 
 TOTALS = {
     "cn-hangzhou": (39, "2423723.11", "5055.1678"),

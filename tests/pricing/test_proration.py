@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.advice import break_even_hours, break_even_tokens
-from pricing.proration import days_of, expenses_and_costs, month_difference
-from pricing.rate import Item, Model, Rate
+from pricing.contracts.proration import days_of, expenses_and_costs, month_difference
+from pricing.prices.rate import Item, Model, Rate
 from tests.pricing.month_notation import BEIJING, at, span
 
 PRICES = st.integers(0, 10**8).map(lambda fen: Decimal(fen) / 100)

@@ -8,8 +8,15 @@ from hypothesis import strategies as st
 
 from metering.period import Period
 from metering.resources.schedule import EVER
-from pricing.dimension import DIMENSIONS, DimensionError, HoursError, hours_of, match_of, phrase
-from pricing.rate import Item, Model, Rate, RateError, Slice, Tier, charge, slices
+from pricing.prices.dimension import (
+    DIMENSIONS,
+    DimensionError,
+    HoursError,
+    hours_of,
+    match_of,
+    phrase,
+)
+from pricing.prices.rate import Item, Model, Rate, RateError, Slice, Tier, charge, slices
 from tests.pricing.month_notation import at
 from tests.pricing.rate_strategies import SPANS, quantities, rates, tiers
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.resources.schedule import EVER
-from pricing.dimension import match_of
-from pricing.overlap import can_meet, first_clash
-from pricing.rate import Item, Rate
+from pricing.prices.dimension import match_of
+from pricing.prices.overlap import can_meet, first_clash
+from pricing.prices.rate import Item, Rate
 from tests.pricing.rate_strategies import MONTHS, applies, questions, rates
 
 INSTANTS = (EVER.start, *MONTHS)

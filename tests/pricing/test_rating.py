@@ -5,11 +5,11 @@ from fractions import Fraction
 import pytest
 
 from metering.period import Period
-from pricing.charge import Charge, Kind
-from pricing.contract import Contract
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.schemes import PerToken
+from pricing.contracts.contract import Contract
+from pricing.contracts.schemes import PerToken
+from pricing.rating.charge import Charge, Kind
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from, span
 
 

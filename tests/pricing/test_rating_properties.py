@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.usage import Usage, UsageKey
-from pricing.adjust import Discount, Included, Terms
-from pricing.book import PriceBook
-from pricing.charge import Kind, LineKey, total
-from pricing.policy import TaxRate
-from pricing.posting import Amounts, amounts_of, delta, posted
-from pricing.rate import Item, Model, Rate
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.usage_match import cuts
+from pricing.bills.posting import Amounts, amounts_of, delta, posted
+from pricing.contracts.terms import Discount, Included, Terms
+from pricing.prices.book import PriceBook
+from pricing.prices.policy import TaxRate
+from pricing.prices.rate import Item, Model, Rate
+from pricing.rating.charge import Kind, LineKey, total
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
+from pricing.rating.usage_match import cuts
 from tests.pricing.month_notation import small_book
 from tests.pricing.month_strategies import instants, months, usage_rows
 from tests.pricing.rates import by, priced, tokens, valid

@@ -5,11 +5,11 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
-from pricing.change import end_early, upgrade
-from pricing.charge import Charge, Kind, total
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.turn import Change
+from pricing.contracts.change import end_early, upgrade
+from pricing.contracts.turn import Change
+from pricing.rating.charge import Charge, Kind, total
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from, span
 
 GU49 = "polar.pg.g8.2xlarge.gu49"

@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import pytest
 
-from pricing.book import PriceBook
-from pricing.charge import Charge, Kind, total
-from pricing.rate import Item, Model, Rate
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
+from pricing.prices.book import PriceBook
+from pricing.prices.rate import Item, Model, Rate
+from pricing.rating.charge import Charge, Kind, total
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from, span
 from tests.pricing.rates import book_of, by, priced, valid
 

@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import pytest
 
-from pricing.charge import Charge, Kind
-from pricing.rate import Item, Model, Rate
-from pricing.rating import Rated, rate
-from pricing.rating_inputs import Inputs
+from pricing.prices.rate import Item, Model, Rate
+from pricing.rating.charge import Charge, Kind
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import Rated, rate
 from tests.pricing.month_notation import month_from, span
 from tests.pricing.rates import OCTOBER, book_of, by, priced, tokens, valid
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.contract import TermError, check_disjoint
-from pricing.overdue import Standing, overdue_of, stages_of
-from pricing.policy import Overdue, Policy
-from pricing.renewal import renew, renew_to_day, to_be_renewed
-from pricing.schemes import KvCacheSubscription, Subscription
-from pricing.turn import Change, ChangeError, Rule
+from pricing.contracts.contract import TermError, check_disjoint
+from pricing.contracts.overdue import Standing, overdue_of, stages_of
+from pricing.contracts.renewal import renew, renew_to_day, to_be_renewed
+from pricing.contracts.schemes import KvCacheSubscription, Subscription
+from pricing.contracts.turn import Change, ChangeError, Rule
+from pricing.prices.policy import Overdue, Policy
 from tests.pricing.bought import (
     SMALL,
     beijing,

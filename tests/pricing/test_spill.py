@@ -3,10 +3,10 @@
 from dataclasses import replace
 from fractions import Fraction
 
-from pricing.rate import Item
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.spill import Overflow, Reservation, spill_report
+from pricing.prices.rate import Item
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
+from pricing.rating.spill import Overflow, Reservation, spill_report
 from tests.pricing.month_notation import month_from
 from tests.pricing.rates import book_of, priced, tokens
 

@@ -3,12 +3,10 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.charge import LineKey
-from pricing.export import json_row
-from pricing.focus import COLUMNS, faults
-from pricing.posting import Amounts
-from pricing.rating_inputs import Inputs
-from pricing.stored_row import (
+from pricing.bills.export import json_row
+from pricing.bills.focus import COLUMNS, faults
+from pricing.bills.posting import Amounts
+from pricing.bills.stored_row import (
     ADDED_UP,
     read_amounts,
     read_key,
@@ -18,6 +16,8 @@ from pricing.stored_row import (
     written_key,
     written_row,
 )
+from pricing.rating.charge import LineKey
+from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import bill_of
 
 fractions = st.fractions()

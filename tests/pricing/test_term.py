@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.period import Period
-from pricing.policy import Policy
-from pricing.schemes import KvCacheSubscription, Subscription
-from pricing.term import (
+from pricing.contracts.schemes import KvCacheSubscription, Subscription
+from pricing.contracts.term import (
     UnifiedDayError,
     earned,
     is_renewal_due,
@@ -27,6 +26,7 @@ from pricing.term import (
     unified_period,
     worth,
 )
+from pricing.prices.policy import Policy
 from tests.pricing.bought import (
     LARGE,
     MAY,

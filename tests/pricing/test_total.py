@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.book import Cut, Scope
-from pricing.charge import Charge, Kind
+from pricing.bills.total import NOTHING_DUE, Totals, is_over, totals_of, unit_of
 from pricing.ledger.entry import Book, balances
 from pricing.money import Rounding
-from pricing.rating import rate
-from pricing.total import NOTHING_DUE, Totals, is_over, totals_of, unit_of
+from pricing.prices.book import Cut, Scope
+from pricing.rating.charge import Charge, Kind
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import at, month_from, small_book, span
 
 MONTH = span("2026-10-01", "2026-11-01")

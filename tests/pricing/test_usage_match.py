@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from pricing.rating_inputs import Inputs
-from pricing.usage_match import cuts
+from pricing.rating.inputs import Inputs
+from pricing.rating.usage_match import cuts
 from tests.pricing.month_notation import BEIJING, at, month_from, span
 from tests.pricing.rates import book_of, tokens, valid
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from metering.period import Period
 from pricing.ledger.entry import Unit
-from pricing.wallet import Draw, Grant, GrantError, Holding, draws, expired
+from pricing.wallets.wallet import Draw, Grant, GrantError, Holding, draws, expired
 from tests.pricing.month_notation import at
 
 FEN = Unit("CNY", 2)

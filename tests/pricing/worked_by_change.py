@@ -8,19 +8,19 @@ from fractions import Fraction
 
 from metering.identity import FOR_EVER
 from metering.period import Period, midnight_after, month_of
-from pricing.bill import Bill
-from pricing.change import downgrade, to_hourly, to_subscription, to_tokens, upgrade
-from pricing.charge import Charge, Kind, total
-from pricing.contract import Contract
+from pricing.bills.bill import Bill
+from pricing.contracts.change import downgrade, to_hourly, to_subscription, to_tokens, upgrade
+from pricing.contracts.contract import Contract
+from pricing.contracts.overdue import overdue_of, stages_of
+from pricing.contracts.proration import days_of, expenses_and_costs, month_difference
+from pricing.contracts.renewal import renew
+from pricing.contracts.schemes import Hourly, PerToken, Prepaid, Subscription
+from pricing.contracts.term import renewal_attempts, worth
+from pricing.contracts.turn import Change
 from pricing.money import Rounding, rounded
-from pricing.overdue import overdue_of, stages_of
-from pricing.proration import days_of, expenses_and_costs, month_difference
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.renewal import renew
-from pricing.schemes import Hourly, PerToken, Prepaid, Subscription
-from pricing.term import renewal_attempts, worth
-from pricing.turn import Change
+from pricing.rating.charge import Charge, Kind, total
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import BEIJING, at, bill_of, shipped, term_of, usage_of
 from tests.pricing.worked_by_time import (
     ANY_DAY,

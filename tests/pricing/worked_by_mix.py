@@ -10,14 +10,9 @@ from metering.interval import Resource
 from metering.period import Period, month_of
 from metering.usage import Usage
 from pricing.advice import break_even_hours, break_even_tokens
-from pricing.book import PriceBook
-from pricing.charge import PREPAID, Kind, total
-from pricing.contract import Contract, ContractError, check_contract
-from pricing.money import Money, Rounding, plain, rounded
-from pricing.order import AppOrder, OwnModel, opened
-from pricing.rate import Item, Model, Rate, charge
-from pricing.rating import rate
-from pricing.schemes import (
+from pricing.contracts.contract import Contract, ContractError, check_contract
+from pricing.contracts.order import AppOrder, OwnModel, opened
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     PerModelToken,
@@ -26,6 +21,11 @@ from pricing.schemes import (
     Subscription,
     rate_of,
 )
+from pricing.money import Money, Rounding, plain, rounded
+from pricing.prices.book import PriceBook
+from pricing.prices.rate import Item, Model, Rate, charge
+from pricing.rating.charge import PREPAID, Kind, total
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import BEIJING, at, bill_of, shipped, term_of, usage_of
 from tests.pricing.worked_by_time import (
     Figures,

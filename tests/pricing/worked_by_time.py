@@ -13,15 +13,15 @@ from metering.interval import Interval, State
 from metering.period import Period, day_of, month_of
 from metering.resources.schedule import WEEKDAYS, Schedule, Window, expected, minutes_of
 from metering.usage import Usage
-from pricing.bill import Bill
-from pricing.book import PriceBook
-from pricing.charge import PREPAID
-from pricing.contract import Contract
+from pricing.bills.bill import Bill
+from pricing.contracts.contract import Contract
+from pricing.contracts.schemes import Hourly, Scheme, Subscription, rate_of
 from pricing.money import Rounding, plain, rounded, shown
-from pricing.policy import Policy
-from pricing.rating import rate
-from pricing.rating_inputs import Inputs
-from pricing.schemes import Hourly, Scheme, Subscription, rate_of
+from pricing.prices.book import PriceBook
+from pricing.prices.policy import Policy
+from pricing.rating.charge import PREPAID
+from pricing.rating.inputs import Inputs
+from pricing.rating.rating import rate
 from tests.pricing.month_notation import BEIJING, at, bill_of, month_from, shipped, term_of
 
 Given = Mapping[str, Any]

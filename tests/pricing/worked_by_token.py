@@ -15,11 +15,11 @@ from metering.identity import FOR_EVER, Identity, Kind
 from metering.period import Period
 from metering.rollup import REQUESTS, fold
 from metering.usage import Usage, bound_usage
-from pricing.book import MissingPriceError
-from pricing.contract import Contract, TermError, check_contract
+from pricing.contracts.contract import Contract, TermError, check_contract
+from pricing.contracts.schemes import PerToken, Scheme, Subscription
 from pricing.money import Rounding, rounded
-from pricing.rate import Item
-from pricing.schemes import PerToken, Scheme, Subscription
+from pricing.prices.book import MissingPriceError
+from pricing.prices.rate import Item
 from tests.pricing.month_notation import at, bill_of, shipped, usage_of
 from tests.pricing.worked_by_time import Figures, Given, contract, local, month, totals
 

@@ -13,14 +13,12 @@ from sqlalchemy import Engine, text
 
 from metering.interval import Resource
 from metering.store import Account, MeterStore
-from pricing.adjust import Discount, Included, Terms
-from pricing.change import end_early, to_hourly, upgrade
-from pricing.contract import Contract, ContractError, OverlappingContractsError
-from pricing.contract_store import ContractStore, SettledError, UnknownContractError
-from pricing.order import OrderError
-from pricing.order_store import OrderStore
-from pricing.renewal import renew
-from pricing.schemes import (
+from pricing.contracts.change import end_early, to_hourly, upgrade
+from pricing.contracts.contract import Contract, ContractError, OverlappingContractsError
+from pricing.contracts.order import OrderError
+from pricing.contracts.order_store import OrderStore
+from pricing.contracts.renewal import renew
+from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
@@ -28,6 +26,8 @@ from pricing.schemes import (
     PerToken,
     Subscription,
 )
+from pricing.contracts.store import ContractStore, SettledError, UnknownContractError
+from pricing.contracts.terms import Discount, Included, Terms
 from tallystick.database import METADATA, open_ledger
 from tallystick.declared_contract import ContractDeclared
 from tallystick.setup import Setup, UndeclaredAccountError, UndeclaredNodeError, apply_setup

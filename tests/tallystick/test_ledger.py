@@ -26,14 +26,14 @@ from metering.period import HOUR, Period
 from metering.rollup import fold
 from metering.store import Account, MeterStore
 from metering.usage import bound_usage
-from pricing.bill import Bill
-from pricing.bill_store import BillStore
-from pricing.book_store import UnknownBookError, shipped_book
-from pricing.contract import Contract, OverlappingContractsError
-from pricing.contract_store import ContractStore
+from pricing.bills.bill import Bill
+from pricing.bills.store import BillStore
+from pricing.bills.tables import BillRow
+from pricing.contracts.contract import Contract, OverlappingContractsError
+from pricing.contracts.schemes import Hourly, PerToken, Subscription
+from pricing.contracts.store import ContractStore
 from pricing.jobs import draft_bill
-from pricing.schemes import Hourly, PerToken, Subscription
-from pricing.tables import BillRow
+from pricing.prices.store import UnknownBookError, shipped_book
 from tallystick.database import METADATA, migrate, open_ledger
 from tests.pricing.office_notation import office_of
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from metering.tables import Instant
-from pricing.tables import ExactDecimal
+from pricing.bills.tables import ExactDecimal
 
 revision = "0008"
 down_revision = "0007"

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from metering.tables import Instant
-from pricing.tables import ExactDecimal
+from pricing.bills.tables import ExactDecimal
 
 revision = "0009"
 down_revision = "0008"

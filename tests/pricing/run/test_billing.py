@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from metering.period import month_of
-from pricing.bill import Bill, State
-from pricing.bill_store import StaleDraftError, UnknownBillError, Wanted
-from pricing.focus import all_faults
-from pricing.rating_inputs import Inputs
+from pricing.bills.bill import Bill, State
+from pricing.bills.focus import all_faults
+from pricing.bills.store import StaleDraftError, UnknownBillError, Wanted
+from pricing.rating.inputs import Inputs
 from pricing.run.life_store import StateError
 from tests.pricing.month_notation import BEIJING, at, bill_of, month_from, small_book
 from tests.pricing.office_notation import (

@@ -7,9 +7,9 @@ from fractions import Fraction
 import pytest
 from sqlalchemy import Engine
 
-from pricing.bill import Document, State
-from pricing.focus import all_faults
-from pricing.policy import Policy
+from pricing.bills.bill import Document, State
+from pricing.bills.focus import all_faults
+from pricing.prices.policy import Policy
 from pricing.run.life_store import StateError
 from pricing.run.note_store import CreditCapError
 from tests.pricing.month_notation import small_book

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 
-from pricing.contract_store import ContractStore
+from pricing.contracts.store import ContractStore
 from pricing.run.jobs import OpenMonthError
 from pricing.run.run_store import Decision
 from tests.pricing.month_notation import at, small_book

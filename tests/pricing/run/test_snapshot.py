@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metering.interval import Interval, Resource, State
-from pricing.rating_inputs import Inputs
+from pricing.rating.inputs import Inputs
 from pricing.run.run import Told, narrowed, snapshot, told_again
 from pricing.run.snapshot import SnapshotError, digest, read, written
 from tests.pricing.month_notation import month_from, span

@@ -7,11 +7,11 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from metering.period import Period
-from pricing.bill import State
-from pricing.bill_store import Wanted
+from pricing.bills.bill import State
+from pricing.bills.store import Wanted
 from pricing.jobs import Office, payable_changes, tick
 from pricing.ledger.entry import Unit
-from pricing.wallet import Grant
+from pricing.wallets.wallet import Grant
 from tests.pricing.month_notation import at, month_from, small_book
 from tests.pricing.office_notation import ACME, OCTOBER, by, issued, late, tell
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from pricing.bill import State
-from pricing.bill_store import BillStore, StaleDraftError, Wanted
+from pricing.bills.bill import State
+from pricing.bills.store import BillStore, StaleDraftError, Wanted
 from pricing.run.note_store import NoteStore
 from pricing.run.posting_store import PostingStore
 from tallystick.database import make_engine

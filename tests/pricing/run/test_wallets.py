@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from metering.period import Period
-from pricing.focus import all_faults
+from pricing.bills.focus import all_faults
 from pricing.jobs import Office
 from pricing.ledger.entry import Unit
 from pricing.ledger.ledger_store import LedgerStore
-from pricing.wallet import Draw, Grant, Source
-from pricing.wallet_store import OtherGrantError, WalletStore
+from pricing.wallets.store import OtherGrantError, WalletStore
+from pricing.wallets.wallet import Draw, Grant, Source
 from tests.pricing.month_notation import at
 from tests.pricing.office_notation import (
     ACME,

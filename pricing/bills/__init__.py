@@ -1,0 +1,1 @@
+"""Charges to bills: lines, totals, numbers, and the files that others read."""

@@ -1,0 +1,59 @@
+"""Lines as files: FOCUS as CSV or JSON, from one column table; the same lines, the same bytes."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from pricing.bills.focus import Column, Row, Type, cell, columns_of
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""How text begins that a spreadsheet would run."""
+
+
+def focus_csv(rows: Iterable[Row], version: str = "1.2") -> str:
+    """Return the rows as FOCUS CSV: UTF-8, CRLF, a header, null as an empty cell.
+
+    Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
+    """
+    columns = columns_of(version)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(c.name for c in columns)
+    writer.writerows([_guarded(c, cell(row[c.name])) for c in columns] for row in rows)
+    return out.getvalue()
+
+
+def focus_json(rows: Iterable[Row], version: str = "1.2") -> str:
+    """Return the rows as a JSON list of objects; decimals are strings, null is null."""
+    columns = columns_of(version)
+    return json.dumps(
+        [json_row(row, columns) for row in rows], ensure_ascii=False, indent=1, sort_keys=False
+    )
+
+
+def json_row(row: Row, columns: Sequence[Column]) -> dict[str, object]:
+    """Return one row for JSON: decimals and instants as text, key-value columns as objects."""
+    return {
+        c.name: row[c.name] if row[c.name] is None or c.type is Type.JSON else cell(row[c.name])
+        for c in columns
+    }
+
+
+def sorted_rows(rows: Iterable[Row]) -> list[Row]:
+    """Return rows in the order that files have: account, time, price, line."""
+    return sorted(
+        rows,
+        key=lambda r: (
+            r["BillingAccountId"],
+            r["ChargePeriodStart"],
+            r["SkuPriceId"] or "",
+            r["x_LineId"],
+        ),
+    )
+
+
+def _guarded(column: Column, text: str) -> str:
+    if column.type is Type.TEXT and text.startswith(FORMULA_STARTS):
+        return f"'{text}"
+    return text

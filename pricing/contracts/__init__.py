@@ -1,0 +1,1 @@
+"""Orders, contracts and their changes: what was agreed on, from when, and what a change costs."""

@@ -1,0 +1,1 @@
+"""Price books: rates, how they are written, looked up, compared and kept."""
