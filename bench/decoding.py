@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from bench.figure import Entry, at_least, median
 from bench.payload import bodies, log_bodies
-from collector.fast import FastDecoder
+from collector.batch.fast import FastDecoder
 from collector.otlp import Encoding, Signal, decode
 
 SIZE = 1000

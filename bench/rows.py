@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bench.payload import bodies
-from collector.fast import FastDecoder
+from collector.batch.fast import FastDecoder
 from collector.otlp import Encoding, Signal
 from metering.event import SPAN_ID_BYTES, response_identity
 from metering.hashing import key_of

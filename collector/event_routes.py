@@ -12,8 +12,8 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from collector.access_log import ReadLog, read_log
-from collector.cloudevents import MEDIA_TYPES, decode_events, framing_of
+from collector.logs.access_log import ReadLog, read_log
+from collector.logs.cloudevents import MEDIA_TYPES, decode_events, framing_of
 from collector.otlp import Record
 from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
 from collector.routes import read_body

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.crowd import MAX_MESSAGES, MAX_VALUES, count_messages, count_values
+from collector.batch.crowd import MAX_MESSAGES, MAX_VALUES, count_messages, count_values
 
 Value = Any
 """An attribute value: text, bool, int, float, bytes, list, dict or None."""

@@ -15,12 +15,12 @@ from typing import Any
 
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, DataPointFlags
 
-from collector.engines import Heard, Vocabulary, hear
-from collector.exposition import Point
-from collector.load import with_load
-from collector.normalise import check_days
+from collector.dialect.normalise import check_days
 from collector.otlp import Encoding, Signal, Value, attributes_of, parse
-from collector.targets import POSITIVE
+from collector.workers.engines import Heard, Vocabulary, hear
+from collector.workers.exposition import Point
+from collector.workers.load import with_load
+from collector.workers.targets import POSITIVE
 from metering.histogram import Buckets, BucketsError, Exponential
 from metering.signal import CAPACITY, LAST_NS, SLOTS, Origin
 

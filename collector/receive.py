@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import structlog
 
-from collector.cloudevents import MalformedEventError
-from collector.engines import Heard, Vocabulary
-from collector.fast import Decoded, FastDecoder
+from collector.batch.fast import Decoded, FastDecoder
+from collector.dialect.normalise import EARLIEST_NS, Rejected, TooManyDaysError
+from collector.dialect.reading import MAX_TEXT
 from collector.inflate import (
     BadCompressionError,
     BodyTooLargeError,
     UnknownEncodingError,
     inflate,
 )
-from collector.normalise import EARLIEST_NS, Rejected, TooManyDaysError
+from collector.logs.cloudevents import MalformedEventError
 from collector.otlp import (
     Encoding,
     MalformedBodyError,
@@ -30,8 +30,8 @@ from collector.otlp import (
     TooManyRecordsError,
 )
 from collector.otlp_metrics import decode_metrics
-from collector.reading import MAX_TEXT
 from collector.trouble import Trouble
+from collector.workers.engines import Heard, Vocabulary
 from metering.event import MAX_INSTANT_NS
 from metering.keeping.space import NoRoomError
 from metering.quarantine import Quarantined

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from collector.receive import Receiver
-from collector.scrape import Scraper, TargetState
+from collector.workers.scrape import Scraper, TargetState
 from metering.period import iso_of
 
 

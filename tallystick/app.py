@@ -15,13 +15,13 @@ from pydantic import SecretStr
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from collector.batch.warm import warm
 from collector.event_routes import routes as event_routes
 from collector.grpc_routes import serve_grpc
 from collector.receive import Limits, NotAllowedError, Receiver
 from collector.routes import routes as collector_routes
-from collector.scrape import Plan, Scraper
 from collector.target_routes import routes as target_routes
-from collector.warm import warm
+from collector.workers.scrape import Plan, Scraper
 from metering.corrections.routes import routes as correction_routes
 from metering.quarantine_routes import routes as quarantine_routes
 from metering.query.routes import routes as query_routes

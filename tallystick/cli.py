@@ -75,8 +75,8 @@ def compile_hot_path() -> None:
 
     Example: tallystick compile
     """
-    from collector.fast import FastDecoder  # noqa: PLC0415 - compiled modules are slow to load
-    from collector.warm import warm  # noqa: PLC0415
+    from collector.batch.fast import FastDecoder  # noqa: PLC0415 - compiled modules are slow to load
+    from collector.batch.warm import warm  # noqa: PLC0415
 
     warm(FastDecoder(seed=0))
 

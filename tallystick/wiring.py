@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from collector.engine_tables import KNOWN, SYSTEMS
-from collector.engines import Vocabulary, vocabulary
-from collector.fast import FastDecoder
-from collector.mapping_file import parse_systems
+from collector.workers.engine_tables import KNOWN, SYSTEMS
+from collector.workers.engines import Vocabulary, vocabulary
+from collector.batch.fast import FastDecoder
+from collector.workers.mapping_file import parse_systems
 from collector.receive import ForMetrics, Sinks
-from collector.roles import Gateways
+from collector.dialect.roles import Gateways
 from metering import jobs as metering_jobs
 from metering.band import Bands
 from metering.commit import GroupCommit

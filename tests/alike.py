@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from collector.fast import Decoded, FastDecoder
+from collector.batch.fast import Decoded, FastDecoder
 from collector.otlp import Encoding, MalformedBodyError, Signal, decode
 from metering.schema import Batch
 

@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
-from collector import aliases, dialects
-from collector.access_log_products import PRODUCTS
-from collector.keys import NAME_AT, NAME_END, registered
+from collector.batch.keys import NAME_AT, NAME_END, registered
+from collector.dialect import aliases, dialects
+from collector.logs.access_log_products import PRODUCTS
 from collector.otlp import Signal
 
 _KEYS = registered(0)

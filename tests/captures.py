@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
 from collector.otlp import Encoding, Record, Signal, decode
 from metering.event import Quality, UsageEvent
 from metering.rollup import bill_records

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from collector import aliases
+from collector.dialect import aliases
 
 FILE = Path(__file__).parents[1] / "deploy" / "otel-collector.yaml"
 SAMPLERS = ("tail_sampling", "probabilistic_sampler", "filter")

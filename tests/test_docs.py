@@ -11,10 +11,10 @@ import typer
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from collector import aliases, dialects
-from collector.caveat import Caveat
-from collector.engine_tables import SYSTEMS
+from collector.dialect import aliases, dialects
+from collector.dialect.caveat import Caveat
 from collector.receive import REFUSALS
+from collector.workers.engine_tables import SYSTEMS
 from metering.report import DIMENSIONS
 from metering.signal import ORIGIN_FIELDS, SIGNALS
 from tallystick.app import STATUS, create_app

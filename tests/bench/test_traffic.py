@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from bench.figure import at_least, at_most, missed
 from bench.payload import START_NS, log_bodies
 from bench.traffic import GAP_NS, Traffic
-from collector.fast import FastDecoder
+from collector.batch.fast import FastDecoder
 from collector.otlp import Encoding, Signal, decode
 from metering.event import Quality
 

@@ -10,9 +10,9 @@ from conftest import ROOT
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from collector.access_log import read_log, translated
-from collector.access_log_products import PRODUCTS
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
+from collector.logs.access_log import read_log, translated
+from collector.logs.access_log_products import PRODUCTS
 from collector.otlp import MAX_RECORDS, Record, TooManyRecordsError
 from metering.event import Outcome, Quality, Tokens, UsageEvent, source_identity
 

@@ -8,8 +8,8 @@ from builders import T0
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector import aliases, dialects
-from collector.normalise import usage_events
+from collector.dialect import aliases, dialects
+from collector.dialect.normalise import usage_events
 from collector.otlp import Record
 from metering.schema import batch_of
 

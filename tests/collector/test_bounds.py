@@ -2,9 +2,9 @@ import pytest
 from builders import chat_span, event, traces
 
 from collector import otlp
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
+from collector.dialect.reading import MAX_TEXT
 from collector.otlp import Encoding, Signal, TooManyRecordsError, decode
-from collector.reading import MAX_TEXT
 from metering.event import MAX_COUNT
 
 

@@ -17,7 +17,7 @@ from captures import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
 from collector.otlp import Encoding, Signal, decode
 from metering.arrival import Arrival
 from metering.event import Outcome, Quality, Role, UsageEvent

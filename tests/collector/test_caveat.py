@@ -9,8 +9,8 @@ from builders import T0
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.caveat import Caveat, foremost, is_sampled, weakened
-from collector.normalise import usage_event
+from collector.dialect.caveat import Caveat, foremost, is_sampled, weakened
+from collector.dialect.normalise import usage_event
 from collector.otlp import Record
 from metering.event import Outcome, Qualities, Quality, Tokens, UsageEvent
 from metering.rollup import bill_records

@@ -11,16 +11,16 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.cloudevents import (
+from collector.dialect.normalise import usage_events
+from collector.logs.cloudevents import (
     MEDIA_TYPES,
     Framing,
     MalformedEventError,
     decode_events,
     framing_of,
 )
-from collector.normalise import usage_events
+from collector.logs.usage_fields import FIELDS, STATUSES
 from collector.otlp import MAX_RECORDS, TooManyRecordsError
-from collector.usage_fields import FIELDS, STATUSES
 from metering.event import Outcome, Quality, Tokens, UsageEvent, source_identity
 
 STRUCTURED = Framing("application/cloudevents+json")

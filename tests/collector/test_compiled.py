@@ -8,7 +8,7 @@ from typing import Any
 import numba
 
 import collector
-from collector.compiled import SOURCES, compiled
+from collector.batch.compiled import SOURCES, compiled
 
 COLLECTOR = Path(collector.__file__).parent
 
@@ -26,13 +26,12 @@ def imported(path: Path) -> set[Path]:
 
 def _is_attribute(name: str) -> bool:
     """Whether a dotted name is something inside a module."""
-    package, _, module = name.partition(".")
-    return "." in module or not (COLLECTOR.parent / package / f"{module}.py").exists()
+    return not (COLLECTOR.parent / name.replace(".", "/")).with_suffix(".py").exists()
 
 
 def test_whatever_compiled_code_takes_from_other_modules_makes_it_anew() -> None:
     """A constant of another module lies in the machine code: kept too long, it would be wrong."""
-    hot = [path for path in COLLECTOR.glob("*.py") if "\n@compiled\n" in path.read_text()]
+    hot = [path for path in COLLECTOR.rglob("*.py") if "\n@compiled\n" in path.read_text()]
     missing = {str(one) for path in hot for one in {path} | imported(path)} - {
         str(path) for path in SOURCES
     }

@@ -18,10 +18,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.crowd import MAX_MESSAGES, count_messages, count_values, layout_of
-from collector.fast import FastDecoder
+from collector.batch.crowd import MAX_MESSAGES, count_messages, count_values, layout_of
+from collector.batch.fast import FastDecoder
+from collector.batch.request import field
 from collector.otlp import Encoding, Signal, TooManyPartsError, parse
-from collector.request import field
 
 TRACES = ExportTraceServiceRequest.DESCRIPTOR
 UNHURRIED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -176,7 +176,7 @@ def test_a_full_body_of_ordinary_spans_is_no_crowd() -> None:
 _MEASURE = """
 import re, sys
 from test_crowd import CROWDS, MIB
-from collector.fast import FastDecoder
+from collector.batch.fast import FastDecoder
 from collector.otlp import Signal
 decoder = FastDecoder(1)
 for size in sys.argv[2].split():

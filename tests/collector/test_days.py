@@ -1,7 +1,7 @@
 import pytest
 from builders import event
 
-from collector.normalise import MAX_DAYS, TooManyDaysError, check_days
+from collector.dialect.normalise import MAX_DAYS, TooManyDaysError, check_days
 
 
 def test_days_of_one_body_are_counted_by_their_end() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from collector.dissect import Reported, count_of, dissect
+from collector.dialect.dissect import Reported, count_of, dissect
 from metering.event import MAX_COUNT, Qualities, Quality, Tokens
 
 UNHURRIED = settings(deadline=None)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.engine_tables import KNOWN, SYSTEMS
-from collector.engines import (
+from collector.workers.engine_tables import KNOWN, SYSTEMS
+from collector.workers.engines import (
     Heard,
     Row,
     RowError,
@@ -19,9 +19,9 @@ from collector.engines import (
     hear,
     vocabulary,
 )
-from collector.exposition import Point, read_page
-from collector.load import with_load
-from collector.mapping_file import MappingFileError, parse_systems
+from collector.workers.exposition import Point, read_page
+from collector.workers.load import with_load
+from collector.workers.mapping_file import MappingFileError, parse_systems
 from metering.histogram import Buckets
 from metering.signal import LAST_NS, Origin, Reading
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.exposition import BrokenLineError, Page, Point, Sample, read_line, read_page
+from collector.workers.exposition import BrokenLineError, Page, Point, Sample, read_line, read_page
 from metering.histogram import Buckets
 
 PAGES = sorted((Path(__file__).parents[1] / "payloads" / "prometheus").glob("*.prom"))

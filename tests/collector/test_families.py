@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from builders import T0
 
-from collector.normalise import usage_event
+from collector.dialect.normalise import usage_event
 from collector.otlp import Record
 from metering.event import Quality, Role, UsageEvent
 

@@ -15,9 +15,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from variations import varied
 
-from collector import fast
-from collector.fast import FastDecoder
-from collector.normalise import TooManyDaysError
+from collector.batch import fast
+from collector.batch.fast import FastDecoder
+from collector.batch.request import field
+from collector.dialect.normalise import TooManyDaysError
+from collector.dialect.roles import Gateways
 from collector.otlp import (
     MAX_RECORDS,
     Encoding,
@@ -25,8 +27,6 @@ from collector.otlp import (
     Signal,
     TooManyRecordsError,
 )
-from collector.request import field
-from collector.roles import Gateways
 
 UNHURRIED = settings(
     deadline=None,

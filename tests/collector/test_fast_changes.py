@@ -15,7 +15,7 @@ from builders import T0
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector.keys import MEANING, NANOS, SHAPE, registered
+from collector.batch.keys import MEANING, NANOS, SHAPE, registered
 from collector.otlp import Signal
 
 Said = Mapping[str, Any]

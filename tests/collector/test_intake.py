@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from builders import T0
 
-from collector.normalise import EARLIEST_NS, Rejected, usage_event, usage_events
+from collector.dialect.normalise import EARLIEST_NS, Rejected, usage_event, usage_events
 from collector.otlp import Record
 from metering.event import MAX_INSTANT_NS, Tokens, UsageEvent
 

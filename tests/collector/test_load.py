@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.load import Replica, pool_load, pool_loads, replica_load, with_load
+from collector.workers.load import Replica, pool_load, pool_loads, replica_load, with_load
 from metering.signal import Origin, Reading
 
 NOW = 1_795_000_000_000_000_000

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from builders import T0
 
-from collector.normalise import usage_event, usage_events
+from collector.dialect.normalise import usage_event, usage_events
 from collector.otlp import Record
 from metering.event import Outcome, Quality, Role, Tokens, UsageEvent, response_identity
 from metering.rollup import bill_records

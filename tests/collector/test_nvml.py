@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from collector.nvml import NvmlError, read_gpus
+from collector.workers.nvml import NvmlError, read_gpus
 
 
 class NVMLError(Exception):

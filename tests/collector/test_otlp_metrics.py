@@ -13,11 +13,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
-from collector.engine_tables import KNOWN
-from collector.engines import Heard
-from collector.normalise import TooManyDaysError
+from collector.dialect.normalise import TooManyDaysError
 from collector.otlp import Encoding, MalformedBodyError, Signal, decode
 from collector.otlp_metrics import decode_metrics
+from collector.workers.engine_tables import KNOWN
+from collector.workers.engines import Heard
 from metering.counter import Sample, increase
 from metering.histogram import Buckets
 from metering.signal import Reading

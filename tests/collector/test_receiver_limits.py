@@ -22,7 +22,7 @@ from conftest import ROOT, Service, start_service, stop_service
 from fastapi import FastAPI
 from google.rpc.status_pb2 import Status
 
-from collector.fast import FastDecoder
+from collector.batch.fast import FastDecoder
 from collector.inflate import DEFAULT_LIMIT
 from collector.receive import Limits, Receiver, Sinks
 from collector.routes import routes

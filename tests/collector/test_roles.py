@@ -3,9 +3,9 @@
 import pytest
 from builders import T0
 
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
+from collector.dialect.roles import ANY_GATEWAY, GatewayError, Gateways
 from collector.otlp import Record
-from collector.roles import ANY_GATEWAY, GatewayError, Gateways
 from metering.event import Role
 
 USAGE = {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 2}

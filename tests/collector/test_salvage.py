@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from collector.fast import Decoded
+from collector.batch.fast import Decoded
+from collector.batch.request import field
+from collector.batch.salvage import salvaged
 from collector.otlp import (
     MAX_RECORDS,
     Encoding,
@@ -20,8 +22,6 @@ from collector.otlp import (
     TooManyRecordsError,
     decode,
 )
-from collector.request import field
-from collector.salvage import salvaged
 
 UNHURRIED = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 BAD = b"\xff\xfe\xfd"

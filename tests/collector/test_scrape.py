@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from collector.engine_tables import KNOWN
-from collector.scrape import Plan, Scraper, TargetState
-from collector.target_list import TargetList
-from collector.targets import Target
+from collector.workers.engine_tables import KNOWN
+from collector.workers.scrape import Plan, Scraper, TargetState
+from collector.workers.target_list import TargetList
+from collector.workers.targets import Target
 from metering.signal import Reading
 
 PAGE = (Path(__file__).parents[1] / "payloads/prometheus/vllm-0.33.0.prom").read_bytes()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.targets import Target, TargetsError, parse_targets, static_targets, wait_ns
+from collector.workers.targets import Target, TargetsError, parse_targets, static_targets, wait_ns
 from metering.signal import Origin
 
 FILE = """

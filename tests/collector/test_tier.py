@@ -4,11 +4,11 @@ import pytest
 from builders import T0
 from captures import CLIENTS, bodies_of, events_of
 
-from collector.call import call_of
-from collector.dialects import dialect_of
+from collector.dialect.call import call_of
+from collector.dialect.dialects import dialect_of
+from collector.dialect.reading import MAX_TEXT
+from collector.dialect.tier import tier_of
 from collector.otlp import Record
-from collector.reading import MAX_TEXT
-from collector.tier import tier_of
 
 
 @pytest.mark.parametrize("said", ["default", "AUTO", "standard", "None", "standard_only"])

@@ -5,10 +5,10 @@ from builders import span, traces
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.dissect import Reported
-from collector.normalise import usage_events
+from collector.dialect.dissect import Reported
+from collector.dialect.normalise import usage_events
+from collector.dialect.usage_object import MAX_LENGTH, Told, at, has, usage_object
 from collector.otlp import Encoding, Signal, decode
-from collector.usage_object import MAX_LENGTH, Told, at, has, usage_object
 from metering.event import Role, Tokens, UsageEvent
 
 OPENAI = {

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.keys import (
+from collector.batch.keys import (
     CACHED,
     COUNTS,
     DURATIONS,
@@ -23,8 +23,8 @@ from collector.keys import (
     TTFT,
     registered,
 )
-from collector.rows import ODD, PLAIN, UNSAID, Rows
-from collector.walk import Walker, count_records
+from collector.batch.rows import ODD, PLAIN, UNSAID, Rows
+from collector.batch.walk import Walker, count_records
 
 WALKER = Walker(registered(7))
 

@@ -1,5 +1,5 @@
-from collector.fast import FastDecoder
-from collector.warm import warm
+from collector.batch.fast import FastDecoder
+from collector.batch.warm import warm
 
 
 def test_warming_leaves_nothing_to_compile_and_learns_both_signals() -> None:

@@ -15,8 +15,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from variations import varint
 from xxhash import xxh64_intdigest
 
-from collector import hashes, wire
-from collector.memory import address, get, put
+from collector.batch import hashes, wire
+from collector.batch.memory import address, get, put
 from metering import hashing
 
 UNHURRIED = settings(deadline=None, max_examples=200)

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 COMPILED = [
-    f"collector.{name}"
+    f"collector.batch.{name}"
     for name in (
         "attributes", "crowd", "cut", "fill", "hashes", "links", "memory", "resolve", "rows",
         "walk", "walk_record", "wire",

@@ -8,7 +8,7 @@ from builders import T0
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
 from collector.otlp import Record
 from metering.event import Role, UsageEvent
 from metering.tree import Node, call_parents, repeated

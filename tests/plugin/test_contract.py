@@ -16,7 +16,7 @@ from tallystick_otel.conventions import CANCELLED, CLIENT_GONE, ENGINE_SCOPE, SC
 from tallystick_otel.otlp import Event, attempt_pairs, logs_request
 from tallystick_otel.post import Endpoint, Verdict
 
-from collector.normalise import usage_events
+from collector.dialect.normalise import usage_events
 from collector.otlp import Encoding, Signal, decode
 from metering.event import Outcome, Quality, Tokens, UsageEvent
 

@@ -69,7 +69,7 @@ def test_the_wheel_of_the_service_does_not_hold_the_plugin(tmp_path: Path) -> No
     with built(ROOT, tmp_path) as wheel:
         names = wheel.namelist()
 
-    assert "collector/normalise.py" in names
+    assert "collector/dialect/normalise.py" in names
     assert [n for n in names if "tallystick_otel" in n or "collector/plugin" in n] == []
 
 

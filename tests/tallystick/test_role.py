@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from collector.event_routes import routes as event_routes
 from collector.receive import Limits, Receiver
 from collector.routes import routes as collector_routes
-from collector.scrape import Plan, Scraper
 from collector.target_routes import routes as target_routes
+from collector.workers.scrape import Plan, Scraper
 from metering.scale.layout import ALONE, Deployment, Layout
 from tallystick.role import COLLECTED, HEALTH, Role
 from tallystick.settings import Settings

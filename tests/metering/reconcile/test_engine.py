@@ -6,9 +6,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.engine_tables import KNOWN
-from collector.engines import hear
-from collector.exposition import read_page
+from collector.workers.engine_tables import KNOWN
+from collector.workers.engines import hear
+from collector.workers.exposition import read_page
 from metering.counter import Sample
 from metering.reconcile.engine import Difference, EngineTotal, Window, difference, engine_totals
 from metering.reconcile.place import Pair, Place, pool_finder

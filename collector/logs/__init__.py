@@ -1,0 +1,1 @@
+"""Usage that comes as access logs or CloudEvents."""

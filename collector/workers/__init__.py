@@ -1,0 +1,1 @@
+"""GPU workers: pages and metrics to readings."""
