@@ -4,8 +4,6 @@ import http.client
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from pathlib import Path
 import pytest
 from builders import arrivals_of
 from clickhouse import events_url
+from forking import Forked, fork_command
 from postgres import private_postgres
 from sqlalchemy import Engine
 
@@ -104,7 +103,7 @@ class Service:
     address: str
     grpc_address: str
     data: Path
-    process: "subprocess.Popen[bytes]"
+    process: Forked
     log: Path
 
     def kill(self) -> None:
@@ -129,13 +128,12 @@ def start_service(data: Path, **environment: str) -> Service:
     port, grpc_port = free_ports(2)
     data.mkdir(parents=True, exist_ok=True)
     log = data / "service.log"
-    with log.open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tallystick", "serve", "--port", str(port), "--data", str(data)],
-            env={**os.environ, "TALLYSTICK_GRPC_PORT": str(grpc_port), **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
+    log.touch()
+    process = fork_command(
+        ["serve", "--port", str(port), "--data", str(data)],
+        {**os.environ, "TALLYSTICK_GRPC_PORT": str(grpc_port), **environment},
+        log,
+    )
     service = Service(f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}", data, process, log)
     give_up = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up:

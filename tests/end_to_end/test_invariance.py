@@ -80,7 +80,7 @@ def disturbed(sent: Sequence[UsageEvent], rng: Random) -> list[list[UsageEvent]]
     return batches
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     sent=st.lists(usage_events, max_size=8, unique_by=lambda e: e.event_id),
     rng=st.randoms(use_true_random=False),
