@@ -9,6 +9,7 @@ import typer
 
 from metering.query.question import FILTERS, Granularity
 from metering.query.request_sql import FILTERS as REQUEST_FILTERS
+from metering.query.request_sql import Roles
 from metering.report import DIMENSIONS
 from tallystick.client import connect
 from tallystick.settings import Settings
@@ -32,14 +33,6 @@ class UsageFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     PARQUET = "parquet"
-
-
-class Roles(StrEnum):
-    """Which records are listed."""
-
-    BILL = "bill"
-    WITNESS = "witness"
-    ALL = "all"
 
 
 def usage(  # noqa: PLR0913, PLR0917 - one argument an option

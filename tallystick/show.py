@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pricing.bills.export import FORMULA_STARTS
+from metering.sheet import guarded
 
 
 class Format(StrEnum):
@@ -57,7 +57,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) and not _is_number(text) else text
+    return text if _is_number(text) else guarded(text)
 
 
 def _is_number(text: str) -> bool:

@@ -12,12 +12,10 @@ import pyarrow.parquet as pq
 
 from metering.query.question import HOUR, START, Key, Question
 from metering.report import Figures
+from metering.sheet import guarded
 
 FIGURES: tuple[str, ...] = tuple(field.name for field in fields(Figures))
 """The columns of a row behind its key."""
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""How text begins that a spreadsheet would run."""
 
 
 class Format(StrEnum):
@@ -81,7 +79,7 @@ def csv_texts(question: Question, pages: Iterable[Page]) -> Iterator[str]:
     """
     yield _csv([(*question.columns, *FIGURES)])
     for page in pages:
-        yield _csv((*map(_guarded, question.shown(row.key)), *row.figures) for row in page.rows)
+        yield _csv((*map(guarded, question.shown(row.key)), *row.figures) for row in page.rows)
 
 
 def parquet(question: Question, pages: Iterable[Page]) -> bytes:
@@ -121,7 +119,3 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO()
     csv.writer(out).writerows(rows)
     return out.getvalue()
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,6 +1,5 @@
 """GET /v1/requests: single requests as they are stored, newest first."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,21 +10,13 @@ from metering.explain import row_of
 from metering.identity import FOR_EVER, UNATTRIBUTED
 from metering.period import Period, parse_instant
 from metering.query.page import Cursor, CursorError
-from metering.query.request_sql import FILTERS, Listed, Listing
+from metering.query.request_sql import FILTERS, Listed, Listing, Roles
 from metering.query.request_store import RequestStore
 from metering.store import MeterStore
 
 FIRST = parse_instant("1970-01-01T00:00:00Z")
 MOST = 1000
 """Rows of the largest page: what became of each is worked out anew."""
-
-
-class Roles(StrEnum):
-    """Which records are listed."""
-
-    BILL = "bill"
-    WITNESS = "witness"
-    ALL = "all"
 
 
 class RequestsAsked(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from metering.event import Role
@@ -47,6 +48,14 @@ _AFTER = """
 
 LAST_NS = 2**63 - 1_000_000_000
 """The last instant that the event store can hold, with a little room."""
+
+
+class Roles(StrEnum):
+    """Which records are listed."""
+
+    BILL = "bill"
+    WITNESS = "witness"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,8 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 
+from metering.sheet import guarded
 from pricing.bills.focus import Column, Row, Type, cell, columns_of
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""How text begins that a spreadsheet would run."""
 
 
 def focus_csv(rows: Iterable[Row], version: str = "1.2") -> str:
@@ -54,6 +52,4 @@ def sorted_rows(rows: Iterable[Row]) -> list[Row]:
 
 
 def _guarded(column: Column, text: str) -> str:
-    if column.type is Type.TEXT and text.startswith(FORMULA_STARTS):
-        return f"'{text}"
-    return text
+    return guarded(text) if column.type is Type.TEXT else text
