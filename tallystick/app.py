@@ -8,11 +8,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
 from fastapi import Depends, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from collector.batch.warm import warm
@@ -28,20 +26,23 @@ from metering.query.routes import routes as query_routes
 from metering.reading_routes import routes as reading_routes
 from metering.reconcile.routes import routes as reconcile_routes
 from metering.resources.routes import routes as resource_routes
-from metering.resources.store import UnknownResourceError
 from metering.routes import routes as metering_routes
-from metering.store import UnknownAccountError
-from pricing.bills.store import UnknownBillError
 from pricing.prices.routes import routes as book_routes
 from tallystick import clock
+from tallystick.api.clean import refuse_nul
+from tallystick.api.declaration_routes import declaration_routes
+from tallystick.api.description import describe
+from tallystick.api.errors import answer_errors
+from tallystick.api.once import Once
+from tallystick.api.once_store import OnceStore
+from tallystick.api.problem import Problem, kind_of
 from tallystick.home import home_page
 from tallystick.jobs import schedule
-from tallystick.keeping.health import health_of, sentence_of_fault
+from tallystick.keeping.health import health_of
 from tallystick.keeping.routes import health_routes
 from tallystick.keeping.routes import routes as keeping_routes
 from tallystick.office_routes import office_routes
 from tallystick.role import OtherRoleError, Role
-from tallystick.setup import Setup, apply_setup
 from tallystick.wiring import Parts
 
 _log = structlog.get_logger("tallystick")
@@ -49,24 +50,10 @@ _log = structlog.get_logger("tallystick")
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI would otherwise trace its own requests into the receiver that it serves."""
 
-STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (NotAllowedError, 401),
-    (UnknownAccountError, 404),
-    (UnknownResourceError, 404),
-    (UnknownBillError, 404),
-    (LookupError, 422),
-    (ValueError, 422),
-    (TypeError, 422),
-)
-"""Our own errors -> status, the first that fits: they say what was wrong with the request.
-Any other error is the service's fault: 503, and logged."""
-
 Life = AbstractAsyncContextManager[None]
 
 _GRACE_SECONDS = 10
 """How long requests under way may take when the service stops."""
-
-_OURS = ("collector.", "metering.", "pricing.", "tallystick.")
 
 
 def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
@@ -93,7 +80,10 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    admin = [Depends(_header_check(_key_check(settings.admin_key, "admin key")))]
+    admin = [
+        Depends(_header_check(_key_check(settings.admin_key, "admin key"))),
+        Depends(refuse_nul),
+    ]
     app.include_router(collector_routes(receiver))
     app.include_router(event_routes(receiver))
     app.include_router(metering_routes(parts.events), dependencies=admin)
@@ -113,31 +103,32 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     app.include_router(resource_routes(parts.resources, parts.now), dependencies=admin)
     app.include_router(book_routes(parts.books, parts.now, parts.reread_book), dependencies=admin)
     app.include_router(office_routes(parts), dependencies=admin)
-
-    @app.post("/v1/setup", dependencies=admin, summary="Declare accounts, nodes and contracts")
-    def setup(declared: Setup) -> dict[str, int]:
-        """Store what is declared; applying it twice changes nothing."""
-        with parts.refreshing.lock:  # a refresh under way has read the old bindings
-            return apply_setup(declared, parts.engine, parts.prices.book)
+    app.include_router(declaration_routes(parts), dependencies=admin)
 
     @app.get("/", dependencies=admin, include_in_schema=False)
     def home() -> HTMLResponse:
         """Show what there is to read; made here, so that it works in a closed network."""
         return HTMLResponse(home_page(parts.meter.accounts(), parts.now()))
 
-    _refuse(app, settings.role)
+    answer_errors(app)
+    describe(app)
+    _guard(app, parts)
     return app
 
 
-def _refuse(app: FastAPI, role: Role) -> None:
-    """Answer errors with a sentence, and what another role serves with its name."""
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _no_route)
-    app.add_exception_handler(Exception, _failed)
-    for kind, _ in STATUS:
-        app.add_exception_handler(kind, _failed)
-    if role is not Role.ALL:
-        app.add_middleware(_OnePart, role=role)
+def _guard(app: FastAPI, parts: Parts) -> None:
+    """Have requests done once, and only those that the process's role serves."""
+    settings = parts.settings
+    if settings.role is not Role.COLLECTOR:
+        app.add_middleware(
+            Once,
+            store=OnceStore(parts.engine),
+            now=parts.now,
+            max_body_bytes=settings.max_body_bytes,
+            is_allowed=_is_passed(_key_check(settings.admin_key, "admin key")),
+        )
+    if settings.role is not Role.ALL:
+        app.add_middleware(_OnePart, role=settings.role)
 
 
 class _OnePart:
@@ -150,7 +141,7 @@ class _OnePart:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._role.serves(scope["path"]):
             said = str(OtherRoleError(self._role, scope["path"]))
-            await JSONResponse({"error": said}, 404)(scope, receive, send)
+            await Problem(404, said, kind=kind_of(OtherRoleError))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
@@ -205,36 +196,19 @@ def _header_check(check: Callable[[str], None]) -> Callable[[Request], None]:
     return dependency
 
 
+def _is_passed(check: Callable[[str], None]) -> Callable[[str], bool]:
+    def passes(authorization: str) -> bool:
+        try:
+            check(authorization)
+        except NotAllowedError:
+            return False
+        return True
+
+    return passes
+
+
 def _basic_password(credentials: str) -> bytes:
     try:
         return base64.b64decode(credentials, validate=True).partition(b":")[2]
     except ValueError:
         return b""
-
-
-def _failed(_request: Request, error: Exception) -> JSONResponse:
-    """Answer with the error's sentence; of our own faults only the log tells more."""
-    status = 503
-    if type(error).__module__.startswith(_OURS):
-        status = next((code for kind, code in STATUS if isinstance(error, kind)), 503)
-    if status == 503:
-        _log.error("request_failed", kind=type(error).__name__, error=str(error))
-        return JSONResponse({"error": sentence_of_fault(error)}, status, {"Retry-After": "1"})
-    text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
-    headers = {"WWW-Authenticate": 'Basic realm="tallystick"'} if status == 401 else {}
-    return JSONResponse({"error": text}, status, headers)
-
-
-def _no_route(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    said = {"error": f"{error.status_code}: {error.detail}"}
-    return JSONResponse(said, error.status_code, error.headers)
-
-
-def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query"})
-    said = str(first["msg"]).removeprefix("Value error, ")
-    found = "" if first["type"] == "value_error" else f", found {str(first['input'])[:80]!r}"
-    return JSONResponse({"error": f"{where}: {said}{found}" if where else said + found}, 422)

@@ -10,7 +10,18 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tallystick import bill, book, corrections, evidence, query, reconcile, resources, wallet
+from tallystick import (
+    accounts,
+    bill,
+    book,
+    contracts,
+    corrections,
+    evidence,
+    query,
+    reconcile,
+    resources,
+    wallet,
+)
 from tallystick.client import RefusedError, connect
 from tallystick.keeping import commands as keeping
 from tallystick.role import Role
@@ -26,6 +37,9 @@ app = typer.Typer(
 )
 export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance tools.")
 app.add_typer(export_app, name="export")
+app.add_typer(accounts.accounts_app, name="accounts")
+app.add_typer(accounts.identities_app, name="identities")
+app.add_typer(contracts.contracts_app, name="contracts")
 app.add_typer(book.book_app, name="book")
 app.add_typer(bill.bill_app, name="bill")
 app.add_typer(wallet.wallet_app, name="wallet")

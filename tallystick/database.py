@@ -20,6 +20,7 @@ import pricing.contracts.tables
 import pricing.ledger.tables
 import pricing.prices.tables
 import pricing.run.tables
+import tallystick.api.tables
 
 TABLE_MODULES = (
     metering.tables,
@@ -32,6 +33,7 @@ TABLE_MODULES = (
     pricing.prices.tables,
     pricing.run.tables,
     pricing.ledger.tables,
+    tallystick.api.tables,
 )
 METADATA = SQLModel.metadata
 

@@ -1,5 +1,6 @@
 """Orders of applications as an operator declares them, for the nodes that were deployed."""
 
+from dataclasses import fields
 from typing import Literal
 
 from pricing.contracts.order import AppOrder, OwnModel
@@ -49,6 +50,6 @@ class OrderDeclared(Wire):
 
     def order(self) -> AppOrder:
         """Return the domain value."""
-        said = self.model_dump(exclude={"resource", "start", "own_model"})
+        said = self.model_dump(include={f.name for f in fields(AppOrder)} - {"own_model"})
         own = self.own_model.own_model() if self.own_model else None
         return AppOrder(**said, own_model=own)

@@ -100,8 +100,12 @@ class Setup(Wire):
     orders: tuple[OrderDeclared, ...] = ()
 
 
-def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]:
+def apply_setup(
+    setup: Setup, engine: Engine, book: PriceBook, *, dry_run: bool = False
+) -> dict[str, int]:
     """Store what is declared and return how many of each; all of it, or nothing.
+
+    ``dry_run``: find out whether it could be stored, and store nothing.
 
     Raises:
         ValueError, LookupError: what was wrong, in one sentence.
@@ -112,7 +116,7 @@ def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]
     resources = [r.resource() for r in setup.resources]
     for resource in resources:
         book.region(resource.region)
-    with engine.begin() as connection:
+    with engine.connect() as connection, connection.begin() as transaction:
         meter, prices = MeterStore(connection), ContractStore(connection, book)
         meter.put_accounts(Account(a.id, a.name, a.zone) for a in setup.accounts)
         used = {i.account for i in identities} | {c.account for c in contracts}
@@ -126,6 +130,8 @@ def apply_setup(setup: Setup, engine: Engine, book: PriceBook) -> dict[str, int]
         prices.put_contracts(contracts)
         noted = _put_orders(setup, known, OrderStore(connection, book))
         meter.put_intervals(intervals)
+        if dry_run:
+            transaction.rollback()
     return {
         "accounts": len(setup.accounts),
         "identities": len(identities),

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from collector.batch.fast import FastDecoder
+from collector.dialect.roles import Gateways
+from collector.receive import ForMetrics, Sinks
 from collector.workers.engine_tables import KNOWN, SYSTEMS
 from collector.workers.engines import Vocabulary, vocabulary
-from collector.batch.fast import FastDecoder
 from collector.workers.mapping_file import parse_systems
-from collector.receive import ForMetrics, Sinks
-from collector.dialect.roles import Gateways
 from metering import jobs as metering_jobs
 from metering.band import Bands
 from metering.commit import GroupCommit

@@ -84,7 +84,7 @@ class ContractStore:
                 if known is None:
                     check_contract(contract, self.book)
                 else:
-                    check_unchanged(_contract(known), contract)
+                    check_unchanged(contract_of(known), contract)
                 session.merge(_row(contract, is_changed=contract.period.end == change.at))
             session.flush()
             if change.settlement:
@@ -96,7 +96,7 @@ class ContractStore:
         chained = or_(col(ContractRow.auto_renew), col(ContractRow.renews) != "")
         with Session(self._engine) as session:
             rows = session.exec(select(ContractRow).where(chained).order_by(ContractRow.id))
-            contracts = [_contract(row) for row in rows]
+            contracts = [contract_of(row) for row in rows]
         failed = []
         for contract, months in to_be_renewed(contracts, now, self.book):
             try:
@@ -112,7 +112,7 @@ class ContractStore:
         if account is not None:
             wanted = wanted.where(ContractRow.account == account)
         with Session(self._engine) as session:
-            return [_contract(r) for r in session.exec(wanted)]
+            return [contract_of(r) for r in session.exec(wanted)]
 
     def contract(self, contract_id: str) -> Contract:
         """Return one contract.
@@ -124,7 +124,7 @@ class ContractStore:
             row = session.get(ContractRow, contract_id)
             if row is None:
                 raise UnknownContractError(contract_id)
-            return _contract(row)
+            return contract_of(row)
 
     def settlements(self, account: str | None = None) -> list[Settlement]:
         """Return what changes of contracts made due, all or an account's, by instant."""
@@ -137,7 +137,7 @@ class ContractStore:
             return [_settlement(r) for r in session.exec(wanted)]
 
     def _put_again(self, session: Session, row: ContractRow, contract: Contract) -> None:
-        known = _contract(row)
+        known = contract_of(row)
         if row.is_changed:
             contract = replace(contract, period=known.period, paid_until=known.paid_until)
         if contract != known:
@@ -163,7 +163,7 @@ def _check_disjoint(session: Session, contracts: Sequence[Contract]) -> None:
         wanted = wanted.where(
             or_(col(ContractRow.account).in_(accounts), col(ContractRow.resource).in_(resources))
         )
-    check_disjoint(_contract(r) for r in session.exec(wanted))
+    check_disjoint(contract_of(r) for r in session.exec(wanted))
 
 
 def _row(contract: Contract, *, is_changed: bool = False) -> ContractRow:
@@ -216,7 +216,8 @@ def _with_scheme(row: ContractRow, scheme: Scheme) -> ContractRow:
     return row
 
 
-def _contract(row: ContractRow) -> Contract:
+def contract_of(row: ContractRow) -> Contract:
+    """Return the domain value of a row."""
     return Contract(
         id=row.id,
         account=row.account,

@@ -1,0 +1,273 @@
+"""Accounts, identities, orders, contracts and their changes, by routes and by commands."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from conftest import Service, start_service, stop_service
+
+GU20, GU49 = "polar.pg.g8.xlarge.gu20", "polar.pg.g8.2xlarge.gu49"
+NODE = {"account": "acme", "region": "cn-hangzhou", "spec": GU20}
+AGREED = {"account": "acme", "region": "cn-hangzhou", "pool": "dedicated", "spec": GU20}
+START = "2026-10-01T00:00:00+08:00"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = start_service(tmp_path_factory.mktemp("api"))
+    nodes = [NODE | {"id": name} for name in ("n1", "n2", "n3", "n4")]
+    told = {"accounts": [{"id": "acme", "name": "Acme"}], "resources": nodes}
+    assert httpx2.post(f"{service.address}/v1/setup", json=told).status_code == 200
+    yield service
+    stop_service(service)
+
+
+def post(running: Service, path: str, said: Any, status: int = 200) -> Any:
+    answer = httpx2.post(f"{running.address}/v1/{path}", json=said, timeout=30)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def get(running: Service, path: str, **params: Any) -> Any:
+    answer = httpx2.get(f"{running.address}/v1/{path}", params=params, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def command(running: Service, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tallystick", *words, "--url", running.address],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_accounts_are_added_renamed_and_come_in_pages(running: Service) -> None:
+    for name in ("page-1", "page-2", "page-3"):
+        post(running, "accounts", {"id": name, "name": "old"})
+    assert post(running, "accounts", {"id": "page-2", "name": "new"})["name"] == "new"
+    assert get(running, "accounts/page-2")["zone"] == "Asia/Shanghai"
+
+    first = get(running, "accounts", after="page", limit=2)
+    rest = get(running, "accounts", after=first["next"], limit=2)
+
+    assert [a["id"] for a in first["rows"] + rest["rows"]] == ["page-1", "page-2", "page-3"]
+    assert rest["next"] is None
+
+
+def test_identities_are_bound_ended_and_come_in_pages(running: Service) -> None:
+    bound = {"kind": "tenant", "account": "acme"}
+    for value in ("t-1", "t-2", "t-3"):
+        post(running, "identities", bound | {"value": value})
+    until = "2026-11-01T00:00:00+00:00"
+    post(running, "identities", bound | {"value": "t-2", "valid_to": until})
+
+    rows, after = [], ""
+    while after is not None:
+        page = get(running, "identities", account="acme", limit=1, after=after)
+        rows, after = rows + page["rows"], page["next"]
+
+    assert [(r["value"], r["valid_to"]) for r in rows] == [
+        ("t-1", None), ("t-2", until), ("t-3", None),
+    ]  # fmt: skip
+    later = get(running, "identities", kind="tenant", at="2026-11-01T00:00:00Z")["rows"]
+    assert [r["value"] for r in later] == ["t-1", "t-3"]
+
+
+def test_a_contract_is_tried_made_and_changed(running: Service) -> None:
+    said = AGREED | {"id": "c1", "mode": "subscription", "start": START, "resource": "n1"}
+    tried = post(running, "contracts", said | {"months": 3, "dry_run": True})
+    assert (tried["due_now"], tried["is_made"]) == ("29060.85", False)
+    assert get(running, "contracts", mode="subscription")["rows"] == []
+
+    made = post(running, "contracts", said | {"months": 3})
+    asked = {"kind": "to-hourly", "at": "2026-11-05T12:00:00+08:00", "reason": "less load"}
+    would = post(running, "contracts/c1/changes", asked | {"dry_run": True})
+    change = post(running, "contracts/c1/changes", asked)
+
+    assert made["contracts"][0]["end"] == "2027-01-01T16:00:00+00:00"
+    assert would | {"is_made": True} == change
+    assert change["working"] == "56 of 92 days left x 29060.85 paid in cash = -17689.21"
+    old, new = get(running, "contracts/c1"), get(running, "contracts/c1.2")
+    assert (old["end"], new["start"], new["mode"]) == (change["at"], change["at"], "hourly")
+    assert [s["amount"] for s in old["settlements"]] == ["-17689.21"]
+    at = {"account": "acme", "at": "2026-11-06T00:00:00Z"}
+    assert [c["id"] for c in get(running, "contracts", **at)["rows"]] == ["c1.2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "said"),
+    [
+        ("upgrade", {}, "must have spec, found none"),
+        ("end", {"months": 2}, "must not have months"),
+        ("renew", {"months": 3}, "must be a subscription to be renewed"),
+        ("upgrade", {"spec": "no.such"}, "no.such"),
+        ("resize", {"kv_cache_gb": 20}, "must be for a KV-cache to be resized"),
+    ],
+)
+def test_a_change_that_cannot_be_is_refused_in_one_sentence(
+    running: Service, kind: str, more: dict[str, Any], said: str
+) -> None:
+    hourly = AGREED | {"id": "c2", "mode": "hourly", "start": START, "resource": "n2"}
+    post(running, "contracts", hourly)
+    answer = post(running, "contracts/c2/changes", {"kind": kind, "reason": "r"} | more, 422)
+
+    assert said in answer["detail"]
+    assert get(running, "contracts/c2")["end"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rule"),
+    [
+        ("upgrade", {"spec": GU49}, "R4 change of an hourly resource"),
+        ("to-subscription", {"months": 1}, "R6 hourly to subscription"),
+        ("to-tokens", {"size_class": "small"}, "R4 hourly to tokens"),
+        ("to-tokens", {}, "R4 hourly to tokens"),
+        ("end", {}, "R4 release"),
+    ],
+)
+def test_every_change_of_an_hourly_node_names_its_rule(
+    running: Service, kind: str, more: dict[str, Any], rule: str
+) -> None:
+    hourly = AGREED | {"id": "c3", "mode": "hourly", "start": START, "resource": "n3"}
+    post(running, "contracts", hourly)
+    asked = {"kind": kind, "at": "2026-10-05T12:00:00+08:00", "reason": "r", "dry_run": True}
+
+    assert post(running, "contracts/c3/changes", asked | more)["rule"] == rule
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rule"),
+    [
+        ("upgrade", {"spec": GU49}, "R7 upgrade"),
+        ("renew", {"months": 2}, "R6 renewal"),
+        ("renew-to-day", {"day": 28}, "R7 renewal to a unified day"),
+        ("end", {}, "R8 early end"),
+    ],
+)
+def test_every_change_of_a_subscription_names_its_rule(
+    running: Service, kind: str, more: dict[str, Any], rule: str
+) -> None:
+    bought = AGREED | {"id": "c4", "mode": "subscription", "start": START, "resource": "n4"}
+    post(running, "contracts", bought)
+    asked = {"kind": kind, "at": "2026-10-05T12:00:00+08:00", "reason": "r", "dry_run": True}
+
+    assert post(running, "contracts/c4/changes", asked | more)["rule"] == rule
+
+
+def test_every_problem_of_an_order_names_its_field(running: Service) -> None:
+    order = {
+        "id": "o1", "account": "acme", "resource": "n1", "start": START, "cluster": "pc-1",
+        "cluster_region": "cn-shanghai", "region": "cn-hangzhou", "mode": "hourly",
+        "spec": GU20, "model": "no-such-model", "kv_cache_gb": 5,
+    }  # fmt: skip
+    answer = post(running, "orders", order, 422)
+
+    assert {"region", "model", "kv_cache_gb"} <= {e["field"] for e in answer["errors"]}
+    assert all(e["message"] for e in answer["errors"])
+
+
+def test_an_order_says_what_it_comes_to_before_it_is_taken(running: Service) -> None:
+    post(running, "setup", {"resources": [NODE | {"id": "n5"}]})
+    order = {
+        "id": "o2", "account": "acme", "resource": "n5", "start": START, "cluster": "pc-2",
+        "cluster_region": "cn-hangzhou", "region": "cn-hangzhou", "mode": "subscription",
+        "spec": GU20, "months": 1,
+    }  # fmt: skip
+    tried = post(running, "orders", order | {"dry_run": True})
+    taken = post(running, "orders", order)
+
+    assert [c["id"] for c in taken["contracts"]] == ["o2"]
+    assert taken["due_now"] != "0.00"
+    assert tried == taken | {"is_made": False}
+    assert get(running, "contracts/o2")["resource"] == "n5"
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "fields"),
+    [
+        ("accounts", {"nme": "x", "zone": 3}, ["id", "name", "zone", "nme"]),
+        ("contracts", [], [""]),
+        ("contracts/c9/changes", {"kind": "sell", "reason": "r"}, ["kind"]),
+        ("accounts", {"id": "a\0b", "name": "x"}, []),
+        ("accounts", {"id": "half", "name": "\ud800"}, []),
+    ],
+)
+def test_what_is_wrong_is_said_field_by_field(
+    running: Service, path: str, said: Any, fields: list[str]
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    body = json.dumps(said)
+    answer = httpx2.post(f"{running.address}/v1/{path}", content=body, headers=headers)
+
+    problem = answer.json()
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [e["field"] for e in problem.get("errors", [])] == fields
+    assert problem["type"].startswith("urn:tallystick:")
+    assert (problem["title"], problem["status"]) == ("Unprocessable Entity", 422)
+    assert problem["detail"] == problem["error"]
+
+
+@pytest.mark.parametrize("path", ["accounts?limt=3", "contracts?colour=red", "identities?x=1"])
+def test_an_unknown_parameter_is_refused_by_its_name(running: Service, path: str) -> None:
+    answer = httpx2.get(f"{running.address}/v1/{path}")
+
+    name = path.partition("?")[2].partition("=")[0]
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == name
+
+
+def test_a_place_that_no_page_gave_is_refused(running: Service) -> None:
+    answer = httpx2.get(f"{running.address}/v1/identities?after=nowhere")
+
+    assert (answer.status_code, "next of the page" in answer.json()["detail"]) == (422, True)
+
+
+def test_a_key_makes_a_post_once(running: Service) -> None:
+    said = {"id": "g-1", "amount": "10.00", "reason": "paid"}
+    headers = {"Idempotency-Key": "grant-1"}
+    url = f"{running.address}/v1/wallets/acme/grants"
+    answers = [httpx2.post(url, json=said, headers=headers, timeout=30) for _ in range(2)]
+
+    assert [a.status_code for a in answers] == [200, 200]
+    assert [a.headers.get("Idempotency-Replayed") for a in answers] == [None, "true"]
+    assert answers[0].content == answers[1].content
+
+
+def test_commands_list_bind_show_and_change(running: Service) -> None:
+    command(running, "accounts", "put", "shell", "--name", "Shell Ltd")
+    bound = command(running, "identities", "bind", "tenant", "t-shell", "--account", "shell")
+    accounts = json.loads(command(running, "accounts", "list", "--format", "json"))
+    identities = command(running, "identities", "list", "--account", "shell", "--format", "csv")
+    post(running, "setup", {"resources": [NODE | {"id": "n6", "account": "shell"}]})
+    hourly = AGREED | {"id": "c6", "mode": "hourly", "start": START, "resource": "n6"}
+    post(running, "contracts", hourly | {"account": "shell"})
+    listed = command(running, "contracts", "list", "--account", "shell", "--format", "csv")
+    changed = command(
+        running, "contracts", "change", "c6", "upgrade", "--spec", GU49, "--reason", "load",
+        "--at", "2026-10-05T12:00:00+08:00",
+    )  # fmt: skip
+    shown = command(running, "contracts", "show", "c6.2")
+
+    assert "t-shell" in bound
+    assert {"id": "shell", "name": "Shell Ltd", "zone": "Asia/Shanghai"} in accounts["rows"]
+    assert identities.splitlines()[1].startswith("tenant,t-shell,shell")
+    assert listed.splitlines()[1].startswith("c6,shell,hourly")
+    assert "R4 change of an hourly resource: 0 CNY due" in changed
+    assert GU49 in shown
+
+
+def test_commands_show_documents_as_json(running: Service, tmp_path: Path) -> None:
+    del tmp_path
+    put = command(running, "accounts", "put", "acme", "--name", "Acme", "--format", "json")
+    listed = command(running, "contracts", "list", "--limit", "1", "--format", "json")
+
+    assert json.loads(put)["id"] == "acme"
+    assert set(json.loads(listed)) == {"rows", "next"}
