@@ -178,7 +178,8 @@ def test_both_paths_refuse_as_the_otlp_paths_do(guarded: Service, path: str, kin
     assert statuses[:5] == [401, 413, 413, 415, 400]
     assert statuses[5] == (413 if path == LOGS else 400)
     assert statuses[6] == 405
-    assert all(set(answer.json()) == {"error"} for answer in answers)
+    assert all(set(answer.json()) == {"error"} for answer in answers[:6])
+    assert answers[6].headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("path", [EVENTS, LOGS])
