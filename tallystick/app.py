@@ -20,6 +20,7 @@ from collector.receive import Limits, NotAllowedError, Receiver
 from collector.routes import routes as collector_routes
 from collector.target_routes import routes as target_routes
 from collector.workers.scrape import Plan, Scraper
+from metering.band import Bands
 from metering.corrections.routes import routes as correction_routes
 from metering.quarantine_routes import routes as quarantine_routes
 from metering.query.routes import routes as query_routes
@@ -27,6 +28,7 @@ from metering.reading_routes import routes as reading_routes
 from metering.reconcile.routes import routes as reconcile_routes
 from metering.resources.routes import routes as resource_routes
 from metering.routes import routes as metering_routes
+from pricing.prices.routes import Around as AroundBooks
 from pricing.prices.routes import routes as book_routes
 from tallystick import clock
 from tallystick.api.clean import refuse_nul
@@ -101,7 +103,9 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
         reconcile_routes(parts.reconciliation, parts.refresh, parts.now), dependencies=admin
     )
     app.include_router(resource_routes(parts.resources, parts.now), dependencies=admin)
-    app.include_router(book_routes(parts.books, parts.now, parts.reread_book), dependencies=admin)
+    bands = Bands.parse(settings.context_bands).bounds
+    books = AroundBooks(parts.now, parts.reread_book, bands)
+    app.include_router(book_routes(parts.books, books), dependencies=admin)
     app.include_router(office_routes(parts), dependencies=admin)
     app.include_router(declaration_routes(parts), dependencies=admin)
 

@@ -66,6 +66,8 @@ def import_book(
         new = "would be a new version" if dry_run else "a new version"
         said = new if done["is_new"] else "in use already"
         console().print(f"{done['name']} {done['hash'][:16]}: {done['rates']} rates, {said}")
+        for warning in done["warnings"]:
+            console().print(f"warning: {warning}")
 
 
 @book_app.command("list")

@@ -1,6 +1,7 @@
 """/v1/books: the versions of price books, and a new version of one."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from metering.resources.wire import Text
 from pricing.prices.file import parse_book
+from pricing.prices.fit import band_warnings
 from pricing.prices.show import difference_row
 from pricing.prices.store import BookStore, BookVersion, Imported
 
@@ -25,8 +27,19 @@ class BookTold(BaseModel):
     """Only say what would change."""
 
 
-def routes(books: BookStore, now: Callable[[], datetime], reread: Callable[[], None]) -> APIRouter:
-    """Build the routes over stored books; ``reread`` makes the service price by the newest."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the routes use besides the books."""
+
+    now: Callable[[], datetime]
+    reread: Callable[[], None]
+    """Makes the service price by the newest version."""
+    bands: tuple[int, ...] = ()
+    """The lower bounds of the context bands that requests are put in."""
+
+
+def routes(books: BookStore, around: Around) -> APIRouter:
+    """Build the routes over stored books."""
     router = APIRouter()
 
     @router.post("/v1/books", summary="Import a version of a price book")
@@ -35,10 +48,10 @@ def routes(books: BookStore, now: Callable[[], datetime], reread: Callable[[], N
 
         What the version before says of the time until now must stay as it is.
         """
-        done = books.put(parse_book(told.files), told.actor, now(), dry_run=told.dry_run)
+        done = books.put(parse_book(told.files), told.actor, around.now(), dry_run=told.dry_run)
         if not told.dry_run:
-            reread()
-        return _imported_json(done)
+            around.reread()
+        return _imported_json(done) | {"warnings": band_warnings(done.book, around.bands)}
 
     @router.get("/v1/books", summary="Versions of price books")
     def listed() -> dict[str, Any]:

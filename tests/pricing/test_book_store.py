@@ -23,7 +23,7 @@ from pricing.prices.book import PriceBook
 from pricing.prices.canonical import parse_canonical
 from pricing.prices.diff import Change, ChangedPastError
 from pricing.prices.rate import Item
-from pricing.prices.routes import routes
+from pricing.prices.routes import Around, routes
 from pricing.prices.store import (
     BookStore,
     UnknownBookError,
@@ -184,7 +184,9 @@ class Desk:
     def __init__(self, engine: Engine) -> None:
         self.reread = 0
         self._app = FastAPI()
-        self._app.include_router(routes(BookStore(engine), lambda: NOW, self._count))
+        self._app.include_router(
+            routes(BookStore(engine), Around(lambda: NOW, self._count, (32_000,)))
+        )
         for kind in (LookupError, ValueError, RequestValidationError):
             self._app.add_exception_handler(kind, refused)
 
@@ -217,6 +219,7 @@ def test_a_book_is_imported_listed_and_read_back(desk: Desk) -> None:
 
     assert first == {
         "name": "small", "hash": digest, "is_new": True, "rates": 8, "differences": [],
+        "warnings": [],
     }  # fmt: skip
     assert again == first | {"is_new": False}
     assert desk.ask("GET", "/v1/books")["rows"][1] == {
@@ -263,6 +266,19 @@ def test_a_new_price_is_shown_before_it_is_imported(desk: Desk) -> None:
     old = desk.ask("GET", "/v1/books/small", hash=small_book().digest)
     assert parse_canonical(old["content"]) == small_book()
     assert desk.reread == 2
+
+
+def test_bands_that_no_request_is_put_in_are_warned_of(desk: Desk) -> None:
+    def warnings(header: str) -> list[str]:
+        told = {"files": files_with(header), "dry_run": True}
+        return [str(said) for said in desk.ask("POST", "/v1/books", told)["warnings"]]
+
+    assert warnings("bands: [0, 32000]\n") == []
+    [said] = warnings("bands: [0, 8000, 32000]\n")
+    assert said.startswith(
+        "TALLYSTICK_CONTEXT_BANDS must be 8000,32000 for the bands of book small"
+    )
+    assert "found 32000: requests of other bands have no price" in said
 
 
 def test_a_book_that_cannot_be_is_refused_in_a_sentence(desk: Desk) -> None:
