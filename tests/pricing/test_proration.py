@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pricing.advice import break_even_hours, break_even_tokens
+from pricing.advice.break_even import break_even_hours, break_even_tokens
 from pricing.contracts.proration import days_of, expenses_and_costs, month_difference
 from pricing.prices.rate import Item, Model, Rate
 from tests.pricing.month_notation import BEIJING, at, span

@@ -9,7 +9,7 @@ from metering.identity import FOR_EVER
 from metering.interval import Resource
 from metering.period import Period, month_of
 from metering.usage import Usage
-from pricing.advice import break_even_hours, break_even_tokens
+from pricing.advice.break_even import break_even_hours, break_even_tokens
 from pricing.contracts.contract import Contract, ContractError, check_contract
 from pricing.contracts.order import AppOrder, OwnModel, opened
 from pricing.contracts.schemes import (

@@ -1,0 +1,1 @@
+"""Advice: the same rating with other arguments. Nothing here is ever posted."""

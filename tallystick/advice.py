@@ -1,0 +1,120 @@
+"""Commands that advise: compare ways to be charged, simulate prices, forecast a month."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pricing.prices.store import texts_at
+from tallystick.client import connect
+from tallystick.settings import Settings
+from tallystick.show import Format, console, show_csv, show_json, show_rows
+
+Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How rows are printed.")]
+Month = Annotated[str, typer.Option(help="Calendar month of the account's zone, YYYY-MM.")]
+Account = Annotated[str, typer.Argument(help="The account's id.")]
+
+advise_app = typer.Typer(no_args_is_help=True, help="What it would cost otherwise; posts nothing.")
+
+_COMPARED = (
+    "contract", "option", "payable", "per_million_tokens", "running_hours", "idle_hours", "tokens",
+)  # fmt: skip
+_OUTCOME = ("account", "before", "after", "difference", "blockers")
+_FORECAST = ("account", "month_end", "to_date", "low", "expected", "high", "weeks")
+
+
+@advise_app.command()
+def compare(
+    account: Account,
+    month: Month,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Show what each node of an account would have cost as subscription, by the hour, per token.
+
+    Example: tallystick advise compare acme --month 2026-10
+    """
+    with connect(Settings(), url) as client:
+        asked = {"account": account, "month": month}
+        found = client.request("GET", "/v1/advice/comparison", params=asked).json()
+    rows = [row for node in found["rows"] for row in _options(node)]
+    _show(found, rows, _COMPARED, format)
+    if format is Format.TABLE:
+        for node in found["rows"]:
+            for sentence in _advice(node, found["currency"]):
+                console().print(sentence)
+
+
+@advise_app.command()
+def simulate(
+    month: Month,
+    book: Annotated[str, typer.Option(help="A book's name, or the folder of its files.")] = "",
+    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Show what a month would come to by another price book: winners, losers, total.
+
+    Example: tallystick advise simulate --month 2026-10 --book prices/2027
+    """
+    asked: dict[str, Any] = {"month": month, "account": account}
+    asked |= {"files": texts_at(Path(book))} if Path(book or "-").exists() else {"book": book}
+    headers = {"Content-Type": "application/json"}
+    with connect(Settings(), url) as client:
+        body = json.dumps(asked).encode()
+        path = "/v1/advice/simulation"
+        found = client.request("POST", path, body=body, headers=headers).json()
+    _show(found, found["rows"], _OUTCOME, format)
+    if format is Format.TABLE:
+        total = found["summary"]
+        console().print(
+            f"{total['accounts']} accounts: {total['winners']} pay less, {total['losers']} more; "
+            f"{total['before']} becomes {total['after']} {found['currency']}"
+        )
+
+
+@advise_app.command()
+def forecast(
+    account: Account,
+    month: Annotated[str, typer.Option(help="YYYY-MM; else the open one.")] = "",
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Show what an open month will come to, from the weeks before it.
+
+    Example: tallystick advise forecast acme
+    """
+    asked = {"account": account} | ({"month": month} if month else {})
+    with connect(Settings(), url) as client:
+        found = client.request("GET", "/v1/advice/forecast", params=asked).json()
+    _show(found, [found], _FORECAST, format)
+
+
+def _options(node: dict[str, Any]) -> list[dict[str, Any]]:
+    told = {name: node[name] for name in ("contract", "running_hours", "idle_hours", "tokens")}
+    return [told | one | {"option": one["name"]} for one in (node["now"], *node["options"])]
+
+
+def _advice(node: dict[str, Any], currency: str) -> list[str]:
+    said = [f"{node['contract']}: {one}" for one in node["missing"]]
+    if node["cheapest"]:
+        cheapest, saving = node["cheapest"], node["saving"]
+        said.append(f"{node['contract']}: {cheapest} is cheapest, it saves {saving} {currency}")
+    if node["break_even_hours"]:
+        hours = node["break_even_hours"]
+        said.append(f"{node['contract']}: a subscription is cheaper from {hours} hours a month")
+    for size_class, tokens in node["break_even_tokens"].items():
+        said.append(f"{node['contract']}: and from {tokens:,} tokens of class {size_class}")
+    return said
+
+
+def _show(document: Any, rows: Any, columns: tuple[str, ...], how: Format) -> None:
+    match how:
+        case Format.JSON:
+            show_json(document)
+        case Format.CSV:
+            show_csv(rows, columns)
+        case Format.TABLE:
+            show_rows(rows, columns)

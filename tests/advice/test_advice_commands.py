@@ -1,0 +1,119 @@
+"""Advice by routes and commands, over a real service."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from conftest import Service, start_service, stop_service
+
+from tests.pricing.month_notation import SMALL_BOOK
+
+SPEC = "polar.pg.g8.xlarge.gu20"
+SETUP = {
+    "accounts": [{"id": "acme", "name": "Acme"}],
+    "resources": [
+        {
+            "id": "n1", "account": "acme", "region": "cn-hangzhou", "spec": SPEC,
+            "states": [
+                {"state": "running", "start": "2026-10-06T00:00:00Z", "end": "2026-10-06T10:00:00Z"}
+            ],
+        }
+    ],
+    "contracts": [
+        {
+            "id": "c1", "account": "acme", "mode": "hourly", "region": "cn-hangzhou",
+            "pool": "dedicated", "resource": "n1", "spec": SPEC,
+            "start": "2026-10-01T00:00:00+08:00",
+        }
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = start_service(tmp_path_factory.mktemp("advice"))
+    httpx2.post(f"{service.address}/v1/setup", json=SETUP).raise_for_status()
+    yield service
+    stop_service(service)
+
+
+def command(running: Service, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "tallystick", "advise", *words, "--url", running.address],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def get(running: Service, path: str, **params: str) -> Any:
+    answer = httpx2.get(f"{running.address}/v1/advice/{path}", params=params, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_node_is_compared(running: Service) -> None:
+    found = get(running, "comparison", account="acme", month="2026-10")
+    shown = command(running, "compare", "acme", "--month", "2026-10")
+    as_csv = command(running, "compare", "acme", "--month", "2026-10", "--format", "csv")
+
+    [node] = found["rows"]
+    assert (node["running_hours"], node["idle_hours"], node["tokens"]) == ("10.0", 10, 0)
+    assert node["options"][0] == {
+        "name": "subscription", "payable": "9686.95", "per_million_tokens": None,
+    }  # fmt: skip
+    assert node["cheapest"] in {option["name"] for option in node["options"]}
+    assert "a subscription is cheaper from" in shown
+    assert as_csv.splitlines()[1].startswith("c1,now,")
+
+
+def test_another_book_is_tried_by_name_and_by_its_files(running: Service, tmp_path: Path) -> None:
+    for name, text in SMALL_BOOK.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    same = json.loads(
+        command(running, "simulate", "--month", "2026-10", "--book", "polardb-2026",
+                "--format", "json")
+    )  # fmt: skip
+    other = command(running, "simulate", "--month", "2026-10", "--book", str(tmp_path))
+
+    assert same["summary"]["difference"] == "0.00"
+    assert same["rows"][0]["before"] == same["rows"][0]["after"]
+    assert "1 accounts: 1 pay less, 0 more" in other  # the small book does not price its node
+
+
+def test_a_contract_is_tried(running: Service) -> None:
+    contract = SETUP["contracts"][0] | {"mode": "subscription"}
+    asked = {"month": "2026-10", "account": "acme", "contracts": [contract]}
+    answer = httpx2.post(f"{running.address}/v1/advice/simulation", json=asked, timeout=60).json()
+
+    assert answer["rows"][0]["after"] == "9686.95"
+    assert answer["summary"]["losers"] == 1
+
+
+def test_a_month_is_forecast(running: Service) -> None:
+    found = get(running, "forecast", account="acme", month="2026-10")
+    shown = command(running, "forecast", "acme", "--month", "2026-10", "--format", "csv")
+
+    assert found["low"] == found["expected"] == found["high"] == found["to_date"]
+    assert found["to_date"] in shown
+    assert get(running, "forecast", account="acme")["weeks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("comparison?account=nobody&month=2026-10", "must be known"),
+        ("comparison?account=acme&month=10", "YYYY-MM"),
+        ("forecast?account=acme&month=soon", "YYYY-MM"),
+    ],
+)
+def test_a_wrong_question_gets_one_sentence(running: Service, path: str, said: str) -> None:
+    answer = httpx2.get(f"{running.address}/v1/advice/{path}")
+
+    assert answer.status_code in {404, 422}
+    assert said in answer.json()["detail"]
