@@ -210,6 +210,15 @@ class EventStore:
         """Return what became of the records under keys in hours, and of those that they need."""
         return judged(*self._told(keys, hours, corrections))
 
+    def told(
+        self, keys: set[int], hours: Sequence[datetime], before: int, heeded: Sequence[Correction]
+    ) -> tuple[list[Arrival], Corrections]:
+        """Return the records that may tell of calls under keys in hours, with their corrections.
+
+        Both as usage was summed from arrivals stored before a stamp.
+        """
+        return self._hours.told(keys, hours, before, heeded)
+
     def _told(
         self, keys: set[int], hours: Sequence[datetime], corrections: Sequence[Correction]
     ) -> tuple[list[Arrival], Corrections]:

@@ -12,14 +12,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tallystick import (
     accounts,
+    advice,
     bill,
     book,
     contracts,
     corrections,
     evidence,
+    export,
+    proof,
     query,
     reconcile,
     resources,
+    statements,
     wallet,
 )
 from tallystick.client import RefusedError, connect
@@ -37,10 +41,13 @@ app = typer.Typer(
 )
 export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance tools.")
 app.add_typer(export_app, name="export")
+export_app.command()(export.check)
+export_app.command("deliver")(export.deliver_month)
 app.add_typer(accounts.accounts_app, name="accounts")
 app.add_typer(accounts.identities_app, name="identities")
 app.add_typer(contracts.contracts_app, name="contracts")
 app.add_typer(book.book_app, name="book")
+app.add_typer(advice.advise_app, name="advise")
 app.add_typer(bill.bill_app, name="bill")
 app.add_typer(wallet.wallet_app, name="wallet")
 app.add_typer(evidence.explain_app, name="explain")
@@ -53,6 +60,9 @@ app.command()(evidence.gaps)
 app.command()(query.usage)
 app.command()(query.requests)
 app.command()(wallet.balances)
+app.command()(statements.statement)
+app.command()(proof.bundle)
+app.command()(proof.verify)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
 

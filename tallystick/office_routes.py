@@ -1,14 +1,26 @@
 """The routes about money, joined over the parts of a service."""
 
+from pathlib import Path
+
 from fastapi import APIRouter
 
+from pricing.advice.advice_store import Adviser
 from pricing.bills.routes import routes as bill_routes
 from pricing.ledger.ledger_store import LedgerStore
+from pricing.proof.bundle_store import BundleStore
+from pricing.proof.difference_store import DifferenceStore
+from pricing.proof.explanation_store import ExplanationStore
+from pricing.proof.routes import routes as proof_routes
 from pricing.run.routes import Around
 from pricing.run.routes import routes as run_routes
+from pricing.shapes.journal import accounts_of
+from pricing.statement.routes import Print
+from pricing.statement.routes import routes as statement_routes
 from pricing.wallets.routes import Prepaid
 from pricing.wallets.routes import routes as wallet_routes
-from tallystick.wiring import Parts
+from tallystick.api.advice_routes import Advising
+from tallystick.api.advice_routes import routes as advice_routes
+from tallystick.wiring import Parts, deployed
 
 
 def office_routes(parts: Parts) -> APIRouter:
@@ -17,7 +29,33 @@ def office_routes(parts: Parts) -> APIRouter:
     prepaid = Prepaid(parts.meter, LedgerStore(parts.engine), office.wallets, parts.prices)
     around = Around(parts.books.current, parts.refresh, parts.now)
     router = APIRouter()
+    by = Print(
+        tuple(map(Path, parts.settings.fonts.split(":"))),
+        accounts_of(parts.settings.journal_accounts),
+    )
+    router.include_router(statement_routes(parts.meter, office.bills, by))
     router.include_router(bill_routes(parts.meter, office.bills, parts.draft, parts.refresh))
     router.include_router(run_routes(office, around))
+    bundles = BundleStore(
+        office.billing,
+        parts.events,
+        parts.meter,
+        parts.desk.corrections.heeded,
+        deployed(parts.settings).bands,
+    )
+    differences = DifferenceStore(parts.engine)
+    explanations = ExplanationStore(parts.engine, office.billing)
+    router.include_router(proof_routes(bundles, differences, explanations))
     router.include_router(wallet_routes(prepaid, parts.now))
+    router.include_router(
+        advice_routes(
+            Advising(
+                Adviser(office),
+                parts.meter,
+                lambda name: parts.books.current(name) if name else parts.prices.book,
+                parts.refresh,
+                parts.now,
+            )
+        )
+    )
     return router

@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """What numbers of bills begin with: ``INV-2026-000001``."""
     credit_note_prefix: str = Field(default="CN", pattern=r"^\w+$")
     """What numbers of credit notes begin with."""
+    fonts: str = "/usr/share/fonts"
+    """Folders of fonts for statements as PDF, apart by ``:``; they must draw every character."""
+    journal_accounts: str = ""
+    """A company's own names for accounts of the journal, ``receivable=1122,tokens=6001``."""
     issue_after_hours: int = Field(default=0, ge=0, le=744)
     """Hours after a month at which its bills are issued that nothing blocks; 0 for never."""
 

@@ -14,10 +14,10 @@ from hashlib import sha256
 from metering.interval import Resource
 from metering.period import Period, zone_of
 from pricing.bills.charge_row import Context
-from pricing.bills.focus import Row, cell
 from pricing.bills.part import FIRST, Cutoffs, Part, Rating, part_of
 from pricing.bills.stored_row import NAMES
 from pricing.bills.total import NOTHING_DUE, Totals, unit_of
+from pricing.focus.column import Row, cell
 from pricing.ledger.entry import MAX_UNITS, Unit
 from pricing.prices.policy import Policy
 from pricing.rating.inputs import Inputs

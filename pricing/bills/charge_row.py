@@ -9,7 +9,8 @@ from typing import Any
 from metering.interval import Resource
 from metering.period import Period
 from pricing.bills.charge_cells import CATEGORIES, cells_of
-from pricing.bills.focus import COLUMNS, Row
+from pricing.focus.column import Row
+from pricing.focus.columns import COLUMNS
 from pricing.money import shown
 from pricing.prices.book import PriceBook
 from pricing.rating.charge import Charge

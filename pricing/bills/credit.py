@@ -6,9 +6,9 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
-from pricing.bills.focus import Row
 from pricing.bills.stored_row import COSTS, NAMES, taken_back
 from pricing.bills.total import Totals
+from pricing.focus.column import Row
 from pricing.ledger.entry import Book, Movement, Unit, moved
 from pricing.money import Money
 from pricing.wallets.wallet import Draw

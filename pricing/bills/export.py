@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 
 from metering.sheet import guarded
-from pricing.bills.focus import Column, Row, Type, cell, columns_of
+from pricing.focus.column import Column, Row, Type, cell
+from pricing.focus.columns import columns_of
+from pricing.focus.version import as_version
 
 
 def focus_csv(rows: Iterable[Row], version: str = "1.2") -> str:
@@ -18,7 +20,8 @@ def focus_csv(rows: Iterable[Row], version: str = "1.2") -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(c.name for c in columns)
-    writer.writerows([_guarded(c, cell(row[c.name])) for c in columns] for row in rows)
+    told = (as_version(row, version) for row in rows)
+    writer.writerows([_guarded(c, cell(row[c.name])) for c in columns] for row in told)
     return out.getvalue()
 
 
@@ -26,7 +29,10 @@ def focus_json(rows: Iterable[Row], version: str = "1.2") -> str:
     """Return the rows as a JSON list of objects; decimals are strings, null is null."""
     columns = columns_of(version)
     return json.dumps(
-        [json_row(row, columns) for row in rows], ensure_ascii=False, indent=1, sort_keys=False
+        [json_row(as_version(row, version), columns) for row in rows],
+        ensure_ascii=False,
+        indent=1,
+        sort_keys=False,
     )
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from metering.interval import Resource
 from pricing.bills.charge_row import Context, charge_row, own_cells, row_frame
-from pricing.bills.focus import Row
 from pricing.bills.posting import NOTHING, Amounts, Posting, amounts_of, delta, posted
 from pricing.bills.stored_row import COSTS, taken_back, written_amounts, written_key
 from pricing.bills.total import NOTHING_DUE, Totals, totals_of, unit_of
+from pricing.focus.column import Row
 from pricing.money import shown
 from pricing.rating.charge import Charge, LineKey
 from pricing.rating.inputs import Inputs

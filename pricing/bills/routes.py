@@ -1,6 +1,6 @@
 """Bills to read: GET /v1/bills and /v1/exports/focus."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -10,9 +10,13 @@ from metering.period import month_of
 from metering.store import MeterStore
 from pricing.bills.bill import POSTED, Bill, State
 from pricing.bills.export import focus_csv, focus_json, json_row, sorted_rows
-from pricing.bills.focus import all_faults, columns_of
 from pricing.bills.part import ROUNDING_ZH
 from pricing.bills.store import BillStore, Step, Wanted
+from pricing.focus.check import all_faults
+from pricing.focus.column import Row
+from pricing.focus.columns import columns_of
+from pricing.focus.parquet import focus_parquet
+from pricing.focus.version import as_version
 from pricing.money import plain
 
 Draft = Callable[[str, str], Bill]
@@ -73,7 +77,7 @@ def _exports(
         month: str,
         version: str = "1.2",
         account: str | None = None,
-        format: Literal["csv", "json"] = "csv",  # noqa: A002
+        format: Literal["csv", "json", "parquet"] = "csv",  # noqa: A002
     ) -> Response:
         """Return the rows of all bills of the month, of one account or of all, checked one by one.
 
@@ -88,18 +92,23 @@ def _exports(
             for one in _statement(bills, draft(a.id, month), Wanted(a.id, month_of(month, a.zone)))
         ]
         rows = sorted_rows(row for bill in found for row in bill.rows)
-        faulty = all_faults(rows, version)
+        faulty = all_faults((as_version(row, version) for row in rows), version)
         if faulty:
             raise BadRowsError(faulty)
         blocked = ", ".join(quote(bill.id) for bill in found if bill.blockers)
         headers = {"X-Tallystick-Blocked": blocked} if blocked else {}
-        if format == "json":
-            text, media_type = focus_json(rows, version), "application/json"
-        else:
-            text, media_type = focus_csv(rows, version), "text/csv; charset=utf-8"
-        return Response(text, headers=headers, media_type=media_type)
+        write, media_type = _WRITTEN[format]
+        return Response(write(rows, version), headers=headers, media_type=media_type)
 
     return router
+
+
+_WRITTEN: Mapping[str, tuple[Callable[[Iterable[Row], str], str | bytes], str]] = {
+    "csv": (focus_csv, "text/csv; charset=utf-8"),
+    "json": (focus_json, "application/json"),
+    "parquet": (focus_parquet, "application/vnd.apache.parquet"),
+}
+"""Format -> how rows are written, and what that is called."""
 
 
 def head_json(bill: Bill) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from sqlmodel import Session, col, delete, select
 from metering.period import Period
 from metering.store import exclusive
 from pricing.bills.bill import Bill, Document, State, why_parked
-from pricing.bills.focus import Row
 from pricing.bills.part import Cutoffs, Line
 from pricing.bills.stored_row import read_row, written_amounts, written_key, written_row
 from pricing.bills.tables import BillRow, LineRow, StepRow
+from pricing.focus.column import Row
 from pricing.ledger.entry import Unit
 from pricing.prices.store import keep_book
 from pricing.run.run_store import run_rows

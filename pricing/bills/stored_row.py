@@ -7,8 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from metering.period import parse_instant
-from pricing.bills.focus import COLUMNS, Row, Type, cell
 from pricing.bills.posting import Amounts
+from pricing.focus.column import Row, Type, cell
+from pricing.focus.columns import COLUMNS
 from pricing.rating.charge import LineKey
 
 NAMES = tuple(c.name for c in COLUMNS["1.2"])

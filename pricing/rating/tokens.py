@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 from metering.period import Period, day_of
@@ -16,7 +16,7 @@ from metering.rollup import METERS, REQUESTS
 from pricing.contracts.contract import Contract
 from pricing.prices.book import MissingPriceError, PriceBook
 from pricing.prices.rate import Item, Model, Rate
-from pricing.rating.charge import Charge, Kind, Priced, charges_at
+from pricing.rating.charge import Charge, Kind, LineKey, Priced, charges_at
 from pricing.rating.inputs import Inputs
 from pricing.rating.token_price import request_price, token_price
 from pricing.rating.usage_match import Group
@@ -39,21 +39,31 @@ def usage_charges(groups: Iterable[Group], inputs: Inputs) -> UsageCharges:
 
     Tiers, packages and flat prices count all usage of a contract that their rate prices.
     """
-    by_month = inputs.book.policy.token_lines == "month"  # noqa: S105 - no password
-    day = cache(lambda at: day_of(at, inputs.zone))
     lines: dict[_Line, _Sum] = {}
     gaps: dict[str, int] = defaultdict(int)
     for group in groups:
         requests = group.counts.get(REQUESTS, 0)
-        for meter, quantity, priced in _priced(group, inputs.book, gaps):
-            daily = not by_month and priced is not RESERVED and priced.rate.model in _BY_THE_UNIT
-            line = _line(group, meter, priced, day(group.at) if daily else inputs.month)
+        for line, _, quantity, priced in priced_lines(group, inputs, gaps):
             held = lines.setdefault(line, _Sum(group.contract, priced))
             held.quantity += quantity
             held.requests += requests
             requests = 0
     charges = [c for line, held in sorted(lines.items(), key=_order) for c in _charges(line, held)]
     return UsageCharges(charges, [f"{n} {why}" for why, n in sorted(gaps.items())])
+
+
+def priced_lines(
+    group: Group, inputs: Inputs, gaps: dict[str, int]
+) -> Iterator[tuple["_Line", str, int, Priced]]:
+    """Yield each meter of a group with its line, quantity and price; count what has no price."""
+    by_month = inputs.book.policy.token_lines == "month"  # noqa: S105 - no password
+    for meter, quantity, priced in _priced(group, inputs.book, gaps):
+        daily = not by_month and priced is not RESERVED and priced.rate.model in _BY_THE_UNIT
+        period = _day(group.at, inputs.zone) if daily else inputs.month
+        yield _line(group, meter, priced, period), meter, quantity, priced
+
+
+_day = lru_cache(1000)(day_of)
 
 
 class _Line(NamedTuple):
@@ -71,6 +81,26 @@ class _Line(NamedTuple):
     reason: str
     kind: Kind
     rate: str
+
+    @property
+    def key(self) -> LineKey:
+        """What its charges are known by, but for their tier."""
+        return LineKey(
+            contract=self.contract,
+            kind=self.kind.value,
+            start=self.period.start.isoformat(),
+            end=self.period.end.isoformat(),
+            rate=self.rate,
+            tier="",
+            project=self.project,
+            resource=self.resource,
+            model=self.model,
+            operation=self.operation,
+            meter=self.meter,
+            band=self.band,
+            service_tier=self.tier,
+            reason=self.reason,
+        )
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 
 from metering.period import Period
 from metering.store import Account
-from pricing.bills.bill import Bill, bill_id, bill_of, context_of
+from pricing.bills.bill import Bill, Document, State, bill_id, bill_of, context_of
 from pricing.bills.part import Before, Cutoffs, Part, Rating, part_of
 from pricing.bills.signed import Signed
-from pricing.bills.store import BillStore
+from pricing.bills.store import BillStore, Wanted
 from pricing.contracts.store import ContractStore
 from pricing.prices.book import PriceBook
 from pricing.prices.store import BookStore
@@ -19,6 +19,8 @@ from pricing.run.run import Run, snapshot, told_again
 from pricing.run.run_store import Decision, RunStore
 from pricing.run.snapshot import digest
 from pricing.run.told_store import Asked, Customer, ToldStore, told
+
+_STANDING = frozenset({State.ISSUED, State.SETTLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,11 @@ class Billing:
     def verify(self, bill_id_: str) -> Verdict:
         """Repeat all runs of a stored bill with what they were told, and compare the rows."""
         bill = self.bills.bill(bill_id_)
-        parts = [self._again(bill, run) for run in self.runs.of_bill(bill.id)]
-        return Verdict(bill.id, bill.result_hash, bill_of(parts, bill.id).result_hash)
+        return Verdict(bill.id, bill.result_hash, bill_of(self.parts(bill), bill.id).result_hash)
+
+    def parts(self, bill: Bill) -> list[Part]:
+        """Return how a stored bill came about: its runs, repeated with what they were told."""
+        return [self._again(bill, run) for run in self.runs.of_bill(bill.id)]
 
     def _drafted(self, customer: Customer, month: Period, cutoffs: Cutoffs) -> tuple[Bill, bool]:
         """Return a month's bill, and whether it is a new draft."""
@@ -125,13 +130,19 @@ class Billing:
 
     def _issued(self, customer: Customer, run: Run) -> Bill:
         """Return a closed month's bill, with a word on what was found since."""
-        bill = self.bills.bill(run.bill)
+        bill = self._own_bill(run)
         found = list(self._corrections(customer, [run], bill.id, run.month))
         if not found:
             return bill
         difference = bill.unit.amount(found[0].totals.payable)
         said = f"issued; a difference of {difference} {bill.currency} goes on the next bill"
         return replace(bill, warnings=(*bill.warnings, said))
+
+    def _own_bill(self, run: Run) -> Bill:
+        """Return the bill that closed a run's month, which the run itself may only correct."""
+        heads = self.bills.bills(Wanted(run.account, run.month))
+        standing = [h.id for h in heads if h.document is Document.BILL and h.state in _STANDING]
+        return self.bills.bill(max(standing, key=lambda name: (len(name), name)))
 
     def _corrections(
         self, customer: Customer, closed: Iterable[Run], bill: str, month: Period

@@ -17,13 +17,13 @@ from metering.period import Period
 from metering.store import exclusive
 from pricing.bills.bill import Document, State, canonical_hash
 from pricing.bills.credit import wallet_rows
-from pricing.bills.focus import Row
 from pricing.bills.part import Line
 from pricing.bills.signed import Signed
 from pricing.bills.store import StaleDraftError, found, line_values, lines_of, put_lines
 from pricing.bills.stored_row import read_row
 from pricing.bills.tables import BillRow
 from pricing.bills.total import Totals, nearest
+from pricing.focus.column import Row
 from pricing.ledger.entry import Book, Kind, Movement, Transaction, moved
 from pricing.ledger.ledger_store import earned_until, post
 from pricing.run.life_store import (

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 from rich.progress import Progress, track
 
 from tallystick import log
-from tallystick.client import Client, remote
+from tallystick.client import Client, RefusedError, remote
 from tallystick.demo.summary import COLUMNS, summary_rows
 from tallystick.demo.traffic import MONTH, bodies, windows
 from tallystick.server import BackgroundService, free_port
@@ -19,6 +20,11 @@ from tallystick.settings import Settings
 from tallystick.show import console, show_rows
 
 _FORMATS = (("csv", "focus-1.2.csv"), ("json", "focus-1.2.json"))
+_SHAPES = {
+    "xlsx": "xlsx", "alibaba": "alibaba.csv", "ndjson": "ndjson", "journal": "journal.csv",
+    "beancount": "beancount", "pdf": "pdf",
+}  # fmt: skip
+"""Shape of a bill -> how its file ends."""
 
 
 def run_demo(folder: Path, seed: int, port: int, *, once: bool) -> None:
@@ -83,7 +89,7 @@ def _export(client: Client, bills: list[dict[str, Any]], folder: Path) -> None:
     """Write every bill, the usage by hour, and the FOCUS rows."""
     folder.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as progress:
-        task = progress.add_task("exporting", total=len(bills) + len(_FORMATS) + 1)
+        task = progress.add_task("exporting", total=2 * len(bills) + len(_FORMATS) + 1)
         for bill in bills:
             text = json.dumps(bill, ensure_ascii=False, indent=1)
             (folder / f"bill-{bill['id']}.json").write_text(text, "utf-8")
@@ -93,10 +99,38 @@ def _export(client: Client, bills: list[dict[str, Any]], folder: Path) -> None:
             answer = client.request("GET", "/v1/exports/focus", params=params)
             (folder / name).write_bytes(answer.content)
             progress.advance(task)
+        for bill in bills:
+            _print(client, bill["id"], folder)
+            progress.advance(task)
         by = "hour,account,project,pool,model,operation,outcome"
         usage = client.request("GET", "/v1/usage", params={"month": MONTH, "by": by}).json()
         (folder / "usage-by-hour.json").write_text(json.dumps(usage["rows"], indent=1), "utf-8")
         progress.advance(task)
+    _write_manifest(bills, folder)
+
+
+def _print(client: Client, bill: str, folder: Path) -> None:
+    """Write a bill in every shape; without fonts that draw it, there is no PDF."""
+    for shape, ending in _SHAPES.items():
+        try:
+            answer = client.request(
+                "GET", f"/v1/bills/{bill}/statement", params={"format": shape, "lang": "zh"}
+            )
+        except RefusedError as refused:
+            console().print(f"no {shape} of {bill}: {refused}")
+        else:
+            (folder / f"{bill}.{ending}").write_bytes(answer.content)
+
+
+def _write_manifest(bills: list[dict[str, Any]], folder: Path) -> None:
+    """Write what the files say and their digests, last: a folder with a manifest is complete."""
+    path = folder / "manifest.json"
+    path.unlink(missing_ok=True)
+    said = {
+        "bills": [{key: bill[key] for key in ("id", "payable", "currency")} for bill in bills],
+        "files": {p.name: sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())},
+    }
+    path.write_text(json.dumps(said, indent=1), "utf-8")
 
 
 def _post(

@@ -8,6 +8,9 @@ from pricing.money import plain
 
 COLUMNS = ("account", "mode", "requests", "tokens", "running_hours", "arithmetic", "amount_cny")
 
+_COUNTED = {"Tokens", "Requests"}
+"""What a node served is on its bill too, at no price."""
+
 Bill = Mapping[str, Any]
 Cells = Mapping[str, Any]
 
@@ -23,14 +26,15 @@ def _bill_rows(bill: Bill, usage: Sequence[Mapping[str, Any]]) -> Iterator[dict[
     lines: list[Cells] = bill["lines"]
     for contract in sorted({line["x_ContractId"] for line in lines if line["x_ContractId"]}):
         own = [line for line in lines if line["x_ContractId"] == contract]
-        is_token = own[0]["ConsumedUnit"] == "Tokens"
+        timed = [line for line in own if line["ConsumedUnit"] not in _COUNTED]
+        is_token = not timed
         served = figures.get("shared" if is_token else "dedicated", {})
         tokens = served.get("input_tokens", 0) + served.get("output_tokens", 0)
         yield {
             "account": account,
             "requests": f"{served.get('requests', 0):,}",
             "tokens": f"{tokens:,}",
-            **(_token_cells(own) if is_token else _node_cells(own)),
+            **(_token_cells(own) if is_token else _node_cells(timed)),
         }
     rounding = Decimal(bill["rounding"])
     yield {

@@ -3,9 +3,14 @@ import json
 import subprocess
 import sys
 from decimal import ROUND_DOWN, Decimal
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from beancount.loader import load_file
+from conftest import ROOT
+from openpyxl import load_workbook
+from pypdf import PdfReader
 
 from pricing.prices.book import Item
 from pricing.prices.store import shipped_book
@@ -70,8 +75,45 @@ def test_the_printed_quantities_and_the_price_list_give_the_same_fen(
         assert f"{fen} (draft)" in demo[0]
 
 
+def test_the_readme_shows_what_the_demo_prints(demo: tuple[str, Path]) -> None:
+    printed = [" ".join(line.split()) for line in demo[0].splitlines()]
+    told = (ROOT / "README.md").read_text("utf-8").partition("made up from seed 1")[2]
+    table = [" ".join(line.split()) for line in told.partition("prices:")[0].splitlines()]
+    rows = [row for row in table if row.startswith(("account", "acme", "borealis", "cygnus"))]
+
+    assert len(rows) == 8
+    assert [row for row in rows if row not in printed] == []
+
+
 def test_a_seed_makes_one_month_and_another_seed_another() -> None:
     assert list(bodies(3)) == list(bodies(3))
     assert next(bodies(3)) != next(bodies(4))
     assert windows(3) != windows(4)
     assert SPANS_PER_BODY * len(list(bodies(3))) > 30_000
+
+
+def test_every_shape_of_a_bill_comes_to_the_same_fen(demo: tuple[str, Path]) -> None:
+    exports = demo[1] / "seed-1" / "exports"
+    manifest = json.loads((exports / "manifest.json").read_text("utf-8"))
+
+    for bill in manifest["bills"]:
+        name, payable = bill["id"], Decimal(bill["payable"])
+        lines = (exports / f"{name}.ndjson").read_text("utf-8").splitlines()
+        instances = csv.DictReader(
+            (exports / f"{name}.alibaba.csv").read_text("utf-8").splitlines()
+        )
+        journal = csv.DictReader((exports / f"{name}.journal.csv").read_text("utf-8").splitlines())
+        sheet = load_workbook(exports / f"{name}.xlsx").worksheets[0]
+        cells = {str(row[0].value): row[2].value for row in sheet.rows}
+        owed = [r["debit"] for r in journal if r["account"] == "Assets:Receivable"]
+
+        assert sum(Decimal(json.loads(line)["BilledCost"]) for line in lines) == payable
+        assert sum(Decimal(row["OutstandingAmount"]) for row in instances) == payable
+        assert [Decimal(amount) for amount in owed] == [payable]
+        assert Decimal(str(cells["合计"])) == payable
+        assert load_file(str(exports / f"{name}.beancount"))[1] == []
+        if (exports / f"{name}.pdf").exists():
+            page = PdfReader(exports / f"{name}.pdf").pages[0].extract_text()
+            assert f"{payable:,f}" in page
+    for file, digest in manifest["files"].items():
+        assert sha256((exports / file).read_bytes()).hexdigest() == digest

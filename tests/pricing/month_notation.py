@@ -28,7 +28,6 @@ from metering.period import Period, as_utc, hour_of, month_of
 from metering.rollup import METERS
 from metering.usage import Usage, UsageKey
 from pricing.bills.bill import Bill, Cutoffs, make_bill
-from pricing.bills.focus import Row
 from pricing.contracts.contract import Contract, subscription_period
 from pricing.contracts.schemes import (
     Hourly,
@@ -41,6 +40,7 @@ from pricing.contracts.schemes import (
     Subscription,
     Used,
 )
+from pricing.focus.column import Row
 from pricing.prices.book import PriceBook
 from pricing.prices.file import parse_book
 from pricing.prices.store import shipped_book

@@ -19,10 +19,10 @@ from pricing.bills.bill import (
     why_parked,
 )
 from pricing.bills.credit import void_rows
-from pricing.bills.focus import all_faults
 from pricing.bills.part import FIRST, Before, Cutoffs, Line, Part, Rating, line_sum, part_of
 from pricing.bills.posting import amounts_of, posted
 from pricing.bills.total import totals_of, unit_of
+from pricing.focus.check import all_faults
 from pricing.money import Rounding
 from pricing.prices.book import Cut
 from pricing.prices.policy import Policy

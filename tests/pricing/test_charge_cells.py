@@ -4,9 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pricing.bills.charge_cells import CATEGORIES
-from pricing.bills.focus import Row, all_faults
 from pricing.contracts.change import end_early
 from pricing.contracts.terms import Discount, Included, Terms
+from pricing.focus.check import all_faults
+from pricing.focus.column import Row
 from pricing.prices.policy import TaxRate
 from pricing.prices.rate import Item, Model, Rate
 from pricing.rating.charge import Kind

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.bills.credit import note_row, shared_out, void_rows, wallet_rows
-from pricing.bills.focus import all_faults
 from pricing.bills.signed import Signed, UnsignedError
 from pricing.bills.total import Totals
+from pricing.focus.check import all_faults
 from pricing.ledger.entry import Book, Unit, balances
 from pricing.rating.inputs import Inputs
 from pricing.wallets.wallet import Draw

@@ -5,19 +5,14 @@ from typing import Any
 
 import pytest
 
-from pricing.bills.focus import (
-    COLUMNS_1_2,
-    OWN_COLUMNS,
-    FocusVersionError,
-    all_faults,
-    cell,
-    columns_of,
-    faults,
-)
+from pricing.focus.check import all_faults, faults
+from pricing.focus.column import cell
+from pricing.focus.columns import FOCUS_COLUMNS, OWN_COLUMNS, FocusVersionError, columns_of
 from tests.pricing.month_notation import bill_of, lines_of, month_from
 
 BOTH = "must both be set or both be null"
 PRODUCT = "x PricingQuantity = 9.2592525000"
+COSTS = ("BilledCost", "ContractedCost", "EffectiveCost", "PricingCurrencyEffectiveCost")
 MONTH = """
 sub   s1 n1 g4.xlarge.gu10 2026-10-01
 token t1 shared small 2026-10-01
@@ -42,12 +37,12 @@ def test_the_rows_of_a_small_month_have_no_faults() -> None:
 
 
 def test_focus_has_57_columns_in_order_and_ours_come_after_them() -> None:
-    names = [c.name for c in COLUMNS_1_2]
+    names = [c.name for c in FOCUS_COLUMNS["1.2"]]
 
     assert len(names) == 57
     assert names == sorted(names)
     assert all(c.name.startswith("x_") for c in OWN_COLUMNS)
-    assert columns_of("1.2") == COLUMNS_1_2 + OWN_COLUMNS
+    assert columns_of("1.2") == FOCUS_COLUMNS["1.2"] + OWN_COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +73,10 @@ def test_focus_has_57_columns_in_order_and_ours_come_after_them() -> None:
             f"ListCost must be ListUnitPrice {PRODUCT}, found 9.26",
         ),
         (
-            {"ContractedCost": Decimal("9.2592526")},
+            dict.fromkeys(
+                COSTS,
+                Decimal("9.2592526"),
+            ),
             f"ContractedCost must be ContractedUnitPrice {PRODUCT}, found 9.2592526",
         ),
     ],
@@ -90,7 +88,13 @@ def test_a_broken_row_is_told_in_one_sentence(changed: Mapping[str, Any], fault:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"EffectiveCost": Decimal("0.01")}, "EffectiveCost of a Purchase must be 0"),
+        (
+            {
+                "EffectiveCost": Decimal("0.01"),
+                "PricingCurrencyEffectiveCost": Decimal("0.01"),
+            },
+            "EffectiveCost of a Purchase must be 0",
+        ),
         (
             {"ChargeFrequency": "Usage-Based"},
             "ChargeFrequency of a Purchase must not be Usage-Based",
@@ -145,4 +149,4 @@ def test_a_version_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(FocusVersionError) as refusal:
         columns_of("0.9")
 
-    assert str(refusal.value) == "the FOCUS version must be one of 1.2, found '0.9'"
+    assert str(refusal.value) == "the FOCUS version must be one of 1.2, 1.4, found '0.9'"

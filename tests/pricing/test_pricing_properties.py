@@ -20,9 +20,11 @@ from metering.period import Period, month_of
 from metering.rollup import REQUESTS
 from metering.usage import Usage
 from pricing.bills.export import focus_csv, focus_json, sorted_rows
-from pricing.bills.focus import Column, Row, Type, all_faults, cell, columns_of
 from pricing.contracts.contract import Contract, check_contract, check_disjoint
 from pricing.contracts.schemes import Hourly, Subscription, rate_of
+from pricing.focus.check import all_faults
+from pricing.focus.column import Column, Row, Type, cell
+from pricing.focus.columns import columns_of
 from pricing.money import Rounding, rounded
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.bills.export import json_row
-from pricing.bills.focus import COLUMNS, faults
 from pricing.bills.posting import Amounts
 from pricing.bills.stored_row import (
     ADDED_UP,
@@ -16,6 +15,8 @@ from pricing.bills.stored_row import (
     written_key,
     written_row,
 )
+from pricing.focus.check import faults
+from pricing.focus.columns import COLUMNS
 from pricing.rating.charge import LineKey
 from pricing.rating.inputs import Inputs
 from tests.pricing.month_notation import bill_of

@@ -72,7 +72,7 @@ def test_health_is_open_and_counts_events(guarded: Service) -> None:
         ("/v1/usage?month=2026-13", 422, "a month must be YYYY-MM"),
         ("/v1/usage?account=nobody", 404, "found 'nobody'"),
         ("/v1/bills/nobody/2026-10", 404, "the account must be known"),
-        ("/v1/exports/focus?month=2026-10&version=9", 422, "must be one of 1.2, found '9'"),
+        ("/v1/exports/focus?month=2026-10&version=9", 422, "must be one of 1.2, 1.4, found '9'"),
         ("/v1/conflicts?limit=many", 422, "limit"),
         ("/v1/exports/focus?month=2026-10&format=xml", 422, "found 'xml'"),
         ("/v1/nonsense", 404, "Not Found"),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from pricing.bills.bill import Document, State
-from pricing.bills.focus import all_faults
+from pricing.focus.check import all_faults
 from pricing.prices.policy import Policy
 from pricing.run.life_store import StateError
 from pricing.run.note_store import CreditCapError

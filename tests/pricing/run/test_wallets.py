@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from metering.period import Period
-from pricing.bills.focus import all_faults
+from pricing.focus.check import all_faults
 from pricing.jobs import Office
 from pricing.ledger.entry import Unit
 from pricing.ledger.ledger_store import LedgerStore

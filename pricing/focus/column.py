@@ -1,0 +1,131 @@
+"""What is known of one column of a FOCUS data set, and how a cell is written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pricing.money import plain
+
+Value = Any
+"""A cell: text, Decimal, datetime, a flat mapping, or None."""
+
+Row = Mapping[str, Value]
+"""A line of a bill: FOCUS columns by name, then ``x_`` columns."""
+
+
+class Type(StrEnum):
+    """What a column holds."""
+
+    TEXT = "String"
+    NUMBER = "Decimal"
+    INSTANT = "DateTime"
+    JSON = "JSON"
+
+
+class Level(StrEnum):
+    """Whether a file must have a column."""
+
+    MANDATORY = "M"
+    CONDITIONAL = "C"
+    """Only where its ability is declared."""
+    RECOMMENDED = "R"
+
+
+class Form(StrEnum):
+    """What the values of a column look like, beyond their type."""
+
+    ANY = ""
+    CURRENCY = "three capital letters"
+    UNIT = "a unit"
+    NOT_NEGATIVE = "not negative"
+    SHARE = "from 0 to 1"
+    FLAT = "keys with plain values"
+
+
+class Ability(StrEnum):
+    """What a provider can do, on which some columns hang."""
+
+    ACCOUNT_TYPES = "several types of billing account"
+    CAPACITY = "capacity reservations"
+    COMMITMENT_DISCOUNTS = "commitment discounts"
+    COMMITMENT_PROGRAMS = "commitment programs"
+    CONTRACTS = "contract commitments"
+    INVOICES = "payable invoices"
+    LIST_PRICES = "public unit prices"
+    MEASURED_USAGE = "measurement of usage"
+    NEGOTIATED_PRICES = "negotiated prices"
+    PARTIAL_UPFRONT = "payment of a part upfront"
+    PAYMENT_CURRENCY = "payment in another currency"
+    PAYMENT_GRAIN = "payment lines of another grain"
+    PRICING_CATEGORIES = "several pricing categories"
+    PRICING_CURRENCY = "prices in another currency"
+    PURCHASE_ORDERS = "purchase order numbers"
+    REGIONS = "regions"
+    RESOURCES = "provisioned resources"
+    SPLIT_COST = "split cost allocation"
+    SUB_ACCOUNTS = "sub accounts"
+    SUB_ACCOUNT_TYPES = "several types of sub account"
+    TAGS = "tags"
+    UNIT_PRICES = "unit prices and a price list"
+    VIRTUAL_CURRENCY = "prices in a virtual currency"
+    ZONES = "availability zones"
+
+
+DECLARED: frozenset[Ability] = frozenset(Ability) - {
+    Ability.CAPACITY,
+    Ability.ZONES,
+    Ability.SPLIT_COST,
+    Ability.PARTIAL_UPFRONT,
+    Ability.PURCHASE_ORDERS,
+}
+"""What this service declares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a data set: since and until which version, and what its cells may hold."""
+
+    name: str
+    type: Type
+    nullable: bool
+    level: Level
+    since: str
+    until: str = ""
+    """The first version without it, if any."""
+    allowed: frozenset[str] = frozenset()
+    """The values a text may have; empty is any."""
+    ability: Ability | None = None
+    form: Form = Form.ANY
+
+    def is_in(self, version: str) -> bool:
+        """Tell whether a version has the column."""
+        return self.since <= version and (not self.until or version < self.until)
+
+    def is_wanted(self, abilities: frozenset[Ability]) -> bool:
+        """Tell whether a file of a provider with these abilities must have the column."""
+        if self.level is Level.MANDATORY:
+            return True
+        return self.level is Level.CONDITIONAL and self.ability in abilities
+
+
+def cell(value: Value) -> str:
+    """Write one value as FOCUS text: null is empty, numbers have a point, instants are UTC.
+
+    >>> cell(Decimal("6405.92")), cell(None), cell(datetime(2026, 10, 31, 16, tzinfo=UTC))
+    ('6405.92', '', '2026-10-31T16:00:00Z')
+    """
+    match value:
+        case None:
+            return ""
+        case Decimal():
+            return plain(value)
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case Mapping():
+            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        case _:
+            return str(value)

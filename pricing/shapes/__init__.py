@@ -1,0 +1,1 @@
+"""Shapes of a bill: the same rows as the files that other programs and people read."""
