@@ -42,6 +42,7 @@ app = typer.Typer(
 export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance tools.")
 app.add_typer(export_app, name="export")
 export_app.command()(export.check)
+export_app.command()(export.datasets)
 export_app.command("deliver")(export.deliver_month)
 app.add_typer(accounts.accounts_app, name="accounts")
 app.add_typer(accounts.identities_app, name="identities")

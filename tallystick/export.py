@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,6 +15,7 @@ import typer
 from pricing.delivery.manifest import Manifest, Part, Scope, State, listed
 from pricing.delivery.target_store import ObjectTarget, deliver
 from pricing.focus.bundle import COST_AND_USAGE, bundle_faults, file_faults
+from pricing.focus.package import FILES
 from pricing.money import plain
 from tallystick.client import connect
 from tallystick.settings import Settings
@@ -31,14 +33,6 @@ class Shape(StrEnum):
     PARQUET = "parquet"
 
 
-_FILES = {
-    COST_AND_USAGE: "cost_and_usage.csv",
-    "BillingPeriod": "billing_period.csv",
-    "InvoiceDetail": "invoice_detail.csv",
-    "ContractCommitment": "contract_commitment.csv",
-}
-
-
 def check(
     path: Annotated[Path, typer.Argument(help="A FOCUS CSV file, or a folder with all four sets.")],
     version: Version = "1.2",
@@ -49,7 +43,7 @@ def check(
     """
     if path.is_dir():
         found = bundle_faults(
-            {n: _lines(path / file) for n, file in _FILES.items() if (path / file).exists()}
+            {n: _lines(path / file) for n, file in FILES.items() if (path / file).exists()}
         )
     else:
         found = file_faults(_lines(path), version)
@@ -58,6 +52,25 @@ def check(
     if found:
         raise typer.Exit(1)
     console().print("no faults")
+
+
+def datasets(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
+    month: Month,
+    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    url: Url = "",
+) -> None:
+    """Write a month as the data sets of FOCUS 1.4, with metadata and checksums.
+
+    Example: tallystick export datasets ./focus-1.4 --month 2026-10
+    """
+    params = {"month": month} | ({"account": account} if account else {})
+    with connect(Settings(), url) as client:
+        answer = client.request("GET", "/v1/exports/focus-datasets", params=params)
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as held:
+        held.extractall(folder)
+        console().print(f"{len(held.namelist())} files written to {folder}")
 
 
 def deliver_month(  # noqa: PLR0913, PLR0917 - one argument an option

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 
 from pricing.advice.advice_store import Adviser
 from pricing.bills.routes import routes as bill_routes
+from pricing.focus.routes import Exporting
+from pricing.focus.routes import routes as dataset_routes
 from pricing.ledger.ledger_store import LedgerStore
 from pricing.proof.bundle_store import BundleStore
 from pricing.proof.difference_store import DifferenceStore
@@ -35,6 +37,8 @@ def office_routes(parts: Parts) -> APIRouter:
     )
     router.include_router(statement_routes(parts.meter, office.bills, by))
     router.include_router(bill_routes(parts.meter, office.bills, parts.draft, parts.refresh))
+    exporting = Exporting(parts.meter, office.bills, parts.prices, parts.draft, parts.refresh)
+    router.include_router(dataset_routes(exporting))
     router.include_router(run_routes(office, around))
     bundles = BundleStore(
         office.billing,

@@ -16,12 +16,15 @@ def focus_csv(rows: Iterable[Row], version: str = "1.2") -> str:
 
     Text that a spreadsheet would run as a formula gets a leading apostrophe; numbers never do.
     """
-    columns = columns_of(version)
+    return dataset_csv((as_version(row, version) for row in rows), columns_of(version))
+
+
+def dataset_csv(rows: Iterable[Row], columns: Sequence[Column]) -> str:
+    """Return rows of any data set as FOCUS CSV, by the data set's columns."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(c.name for c in columns)
-    told = (as_version(row, version) for row in rows)
-    writer.writerows([_guarded(c, cell(row[c.name])) for c in columns] for row in told)
+    writer.writerows([_guarded(c, cell(row[c.name])) for c in columns] for row in rows)
     return out.getvalue()
 
 

@@ -89,7 +89,9 @@ def _exports(
         found = [
             one
             for a in accounts
-            for one in _statement(bills, draft(a.id, month), Wanted(a.id, month_of(month, a.zone)))
+            for one in statement_of(
+                bills, draft(a.id, month), Wanted(a.id, month_of(month, a.zone))
+            )
         ]
         rows = sorted_rows(row for bill in found for row in bill.rows)
         faulty = all_faults((as_version(row, version) for row in rows), version)
@@ -146,7 +148,7 @@ def bill_json(bill: Bill) -> dict[str, Any]:
     }
 
 
-def _statement(bills: BillStore, drafted: Bill, wanted: Wanted) -> Iterator[Bill]:
+def statement_of(bills: BillStore, drafted: Bill, wanted: Wanted) -> Iterator[Bill]:
     """Yield all that a month's bills say: those that were issued, then what is not billed yet."""
     for head in bills.bills(wanted):
         if head.state in POSTED and head.id != drafted.id:
