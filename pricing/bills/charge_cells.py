@@ -42,6 +42,10 @@ _MONEY_WORDS: Mapping[Kind, str] = {
 }
 
 
+SETTLEMENT_ZH = _MONEY_WORDS[Kind.CHANGE]
+"""How a row begins of what a change of contract made due."""
+
+
 def cells_of(charge: Charge, resource_name: str) -> Cells:
     """Return the cells that say what a charge is for."""
     category, frequency = CATEGORIES[charge.kind]

@@ -20,6 +20,7 @@ from hashlib import sha256
 from metering.period import zone_of
 from metering.sheet import guarded
 from pricing.bills.bill import Bill
+from pricing.bills.charge_cells import SETTLEMENT_ZH
 from pricing.bills.total import nearest
 from pricing.focus.column import Row
 from pricing.ledger.entry import Unit
@@ -124,14 +125,14 @@ def accounts_of(text: str) -> dict[Side, str]:
 
 def side_of(row: Row) -> Side:
     """Return the account that a row is credited to."""
-    prepaid = row["ChargeCategory"] == "Adjustment" and row["x_ContractId"]
+    is_settlement = str(row["x_ChargeDescriptionZh"] or "").startswith(SETTLEMENT_ZH)
     if is_wallet(row):
         return Side.WALLET
     if group_of(row) == "Rounding":
         return Side.ROUNDING
     if row["ChargeCategory"] == "Tax":
         return Side.TAX
-    if row["ChargeCategory"] == "Purchase" or prepaid:
+    if row["ChargeCategory"] == "Purchase" or is_settlement:
         return Side.DEFERRED
     return _MADE.get(row["ConsumedUnit"] or "", Side.OTHER)
 

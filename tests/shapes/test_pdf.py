@@ -78,7 +78,7 @@ def test_folders_without_a_font_are_refused(bill: Bill, tmp_path: Path) -> None:
         pdf(named(bill, "a"), [tmp_path])
 
 
-@settings(max_examples=8)
+@settings(max_examples=8, deadline=None)
 @given(
     st.sampled_from(['#panic("x")', "*bold* _x_ $1$", '"]}', "\\", "=1+1", "a" * 200, "x\u202ey"])
     | st.text(st.characters(min_codepoint=1, max_codepoint=126), max_size=60)

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 from beancount import loader
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
@@ -36,6 +36,7 @@ from tests.pricing.month_notation import bill_of, month_from
 
 ZONE = "Asia/Shanghai"
 FEN = Unit("CNY", 2)
+UNHURRIED = settings(deadline=None)
 ONE = bill_of(
     month_from(
         "month 2026-10\nhour h1 n2 g8.2xlarge.gu49 2026-10-06\nran n2 2026-10-06T10 2026-10-06T11"
@@ -69,6 +70,7 @@ def wallet(bill: Bill, amount: str) -> Bill:
     return with_row(bill, **said, **costs(amount), ConsumedUnit=None)
 
 
+@UNHURRIED
 @given(st.lists(st.decimals(-1000, 1000, places=6), max_size=20))
 def test_printed_parts_add_up_and_none_is_off_by_a_fen(parts: list[Decimal]) -> None:
     exact = [Fraction(part) for part in parts]
@@ -154,6 +156,7 @@ def test_a_journal_balances_and_is_read_by_beancount(
     golden("journal.beancount", text)
 
 
+@UNHURRIED
 @given(NAMES)
 def test_a_journal_with_any_name_is_read_by_beancount(name: str) -> None:
     made = journal_of(ONE, ZONE)
@@ -185,11 +188,10 @@ def test_beancount_refuses_an_account_it_could_not_read(bill: Bill) -> None:
         beancount(journal_of(bill, ZONE), {**ACCOUNTS, Side.RECEIVABLE: "1122"})
 
 
-def test_tax_changes_discounts_and_rounding_have_accounts_of_their_own(bill: Bill) -> None:
+def test_tax_discounts_and_rounding_have_accounts_of_their_own(bill: Bill) -> None:
     row = {**bill.lines[0], "ConsumedUnit": None, "x_ChargeDescriptionZh": ""}
 
     assert side_of({**row, "ChargeCategory": "Tax"}) is Side.TAX
-    assert side_of({**row, "ChargeCategory": "Adjustment"}) is Side.DEFERRED
     assert side_of({**row, "ChargeCategory": "Credit"}) is Side.OTHER
     assert side_of({**row, "x_ChargeDescriptionZh": ROUNDING_ZH}) is Side.ROUNDING
 
@@ -209,6 +211,7 @@ def test_a_workbook_keeps_ids_as_text_and_totals_as_numbers(bill: Bill) -> None:
     assert all(row[heads["x_LineId"]].data_type == "s" for row in rows)
 
 
+@UNHURRIED
 @given(NAMES)
 def test_any_name_survives_a_workbook_and_a_csv(name: str) -> None:
     row = {**ROW, "ResourceName": name}
@@ -237,3 +240,21 @@ def test_a_text_that_fits_no_cell_is_refused(bill: Bill) -> None:
 
     with pytest.raises(TextTooLongError, match="at most 32767 characters, found 32768"):
         workbook(statement_of(bill, Language.ENGLISH, ZONE), [row])
+
+
+def test_a_true_up_is_income_and_a_settlement_is_not(bill: Bill) -> None:
+    def side(said: str) -> Side:
+        changed = with_row(bill, ChargeCategory="Adjustment", x_ChargeDescriptionZh=said)
+        return side_of({**changed.lines[-1], "ConsumedUnit": None})
+
+    assert side("变更结算 R7 upgrade") is Side.DEFERRED
+    assert side("最低消费补足") is Side.OTHER
+
+
+def test_a_bill_without_income_is_owed_and_nothing_more() -> None:
+    order = {**ROW, "ChargeCategory": "Purchase", "ConsumedUnit": None, **costs("10.00")}
+    bill = replace(EMPTY, lines=(order,), payable=Decimal("10.00"))
+    [entry] = journal_of(bill, ZONE).entries
+
+    assert {posting.side for posting in entry.postings} == {Side.RECEIVABLE, Side.DEFERRED}
+    assert sum(posting.amount for posting in entry.postings) == 0
