@@ -17,6 +17,7 @@ from bench.closing import EVENTS, QUICK_EVENTS, closing
 from bench.decoding import decoding
 from bench.end_to_end import Effort, end_to_end
 from bench.endurance import Bounds, endurance
+from bench.exports import LINES, QUICK_LINES, exporting
 from bench.figure import Entry, at_most, missed
 from bench.generator import Generator
 from bench.machine import load_average, machine
@@ -42,6 +43,7 @@ _PARTS: dict[str, Part] = {
     "billing": lambda _, args: billing(
         args.accounts or (QUICK_ACCOUNTS if args.quick else ACCOUNTS)
     ),
+    "exports": lambda _, args: exporting(QUICK_LINES if args.quick else LINES),
     "query": lambda _, args: query(Size(10, 90, 20) if args.quick else Size()),
 }
 

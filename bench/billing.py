@@ -89,20 +89,21 @@ def _measured(size: Size) -> Entry:
     with TemporaryDirectory() as folder:
         engine = _timed(open_ledger(f"sqlite:///{Path(folder) / 'ledger.db'}"))
         names = [f"account-{number:05}" for number in range(size.accounts)]
-        office = _office(engine, size.token_lines)
-        _fill(engine, office, names)
+        office = office_of(engine, size.token_lines)
+        fill(engine, office, names)
         found = _figures(office, names)
         engine.dispose()
         return found
 
 
-def _office(engine: Engine, token_lines: Lines) -> Office:
+def office_of(engine: Engine, token_lines: Lines) -> Office:
+    """Open what bills accounts, with lines of a day or of a month."""
     book = shipped_book("polardb-2026")
     book = replace(book, policy=replace(book.policy, token_lines=token_lines))
     return open_office(Settings(), engine, book)
 
 
-def _fill(engine: Engine, office: Office, names: Sequence[str]) -> None:
+def fill(engine: Engine, office: Office, names: Sequence[str]) -> None:
     """Put accounts, their contracts and a month of usage into a ledger."""
     meter, since = MeterStore(engine), Period(MONTH.start, FOR_EVER)
     meter.put_accounts([Account(name, name) for name in names])

@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 export_app = typer.Typer(no_args_is_help=True, help="Write bills for finance tools.")
 app.add_typer(export_app, name="export")
+export_app.command()(export.focus)
 export_app.command()(export.check)
 export_app.command()(export.datasets)
 export_app.command("deliver")(export.deliver_month)
@@ -124,35 +125,6 @@ def ingest(
             except RefusedError as error:
                 raise RefusedFileError(path, error) from error
     console().print(f"{len(plans)} bodies sent and on disk")
-
-
-@export_app.command()
-def focus(  # noqa: PLR0913, PLR0917 - one argument an option
-    month: Month,
-    version: Annotated[str, typer.Option(help="FOCUS version.")] = "1.2",
-    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
-    format: FormatOption = Format.CSV,  # noqa: A002
-    out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
-    url: Url = "",
-) -> None:
-    """Write a month's lines as FOCUS Cost and Usage rows.
-
-    Example: tallystick export focus --version 1.2 --month 2026-10 --out focus.csv
-    """
-    params = {"month": month, "version": version}
-    params |= {"format": "csv" if format is Format.CSV else "json"}
-    params |= {"account": account} if account else {}
-    with connect(Settings(), url) as client:
-        answer = client.request("GET", "/v1/exports/focus", params=params)
-    if "X-Tallystick-Blocked" in answer.headers:
-        blocked = answer.headers["X-Tallystick-Blocked"]
-        sys.stderr.write(f"warning: blocked, so not complete yet: {blocked}\n")
-    if out:
-        out.write_bytes(answer.content)
-    elif format is Format.TABLE:
-        show_rows(answer.json(), bill.COLUMNS)
-    else:
-        sys.stdout.write(answer.text)
 
 
 @app.command()

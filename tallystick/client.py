@@ -5,7 +5,8 @@ The embedded event store admits one process, so a command must not open it besid
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -16,7 +17,14 @@ from tallystick.role import Role
 from tallystick.settings import Settings
 
 _TIMEOUT_S = 600
+_FIRST_BAD = 300
 _TELEMETRY = {"/v1/traces", "/v1/logs", "/v1/metrics", "/v1/events", "/v1/access-logs"}
+
+
+Take = Callable[[bytes], object]
+"""What is done with a piece of an answer."""
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Wire(Protocol):
@@ -24,6 +32,9 @@ class Wire(Protocol):
 
     def send(self, request: httpx2.Request) -> httpx2.Response:
         """Return the answer to one request."""
+
+    def receive(self, request: httpx2.Request, take: Take) -> httpx2.Response:
+        """Hand over the body of a good answer piece by piece; return the answer without it."""
 
     def close(self) -> None:
         """Let go of whatever is held."""
@@ -52,17 +63,40 @@ class Client:
             RefusedError: the service said no, with its sentence.
             ServiceGoneError: it stopped answering.
         """
-        request = httpx2.Request(
+        request = self._request(method, path, params, body, headers)
+        try:
+            return _checked(self._wire.send(request))
+        except httpx2.HTTPError as error:
+            raise ServiceGoneError(self._address, str(error)) from error
+
+    def download(self, path: str, params: Mapping[str, str], take: Take) -> httpx2.Headers:
+        """Hand over what an address answers piece by piece; return the answer's headers.
+
+        Raises:
+            RefusedError: the service said no, with its sentence. Nothing was handed over.
+            ServiceGoneError: it stopped answering, maybe in the middle.
+        """
+        try:
+            answer = self._wire.receive(self._request("GET", path, params), take)
+            return _checked(answer).headers
+        except httpx2.HTTPError as error:
+            raise ServiceGoneError(self._address, str(error)) from error
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | Sequence[tuple[str, str]] | None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Request:
+        return httpx2.Request(
             method,
             self._address + path,
             params=list(params) if isinstance(params, Sequence) else params,
             content=body,
             headers={**_key_header(self._settings, path), **(headers or {})},
         )
-        try:
-            return _checked(self._wire.send(request))
-        except httpx2.HTTPError as error:
-            raise ServiceGoneError(self._address, str(error)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +110,32 @@ class Client:
         self._wire.close()
 
 
+class RemoteWire:
+    """A service that runs elsewhere."""
+
+    def __init__(self) -> None:
+        self._http = httpx2.Client(timeout=_TIMEOUT_S)
+
+    def send(self, request: httpx2.Request) -> httpx2.Response:
+        """Return the answer to one request."""
+        return self._http.send(request)
+
+    def receive(self, request: httpx2.Request, take: Take) -> httpx2.Response:
+        """Hand over the body of a good answer as it comes."""
+        answer = self._http.send(request, stream=True)
+        with closing(answer):
+            if not answer.is_success:
+                answer.read()
+            else:
+                for piece in answer.iter_bytes():
+                    take(piece)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
 class LocalWire:
     """A service that lives inside this process, and only as long as the command."""
 
@@ -87,6 +147,7 @@ class LocalWire:
         self._runner = asyncio.Runner()
         self._life = app.router.lifespan_context(app)
         self._runner.run(self._life.__aenter__())
+        self._app = app
         transport = httpx2.ASGITransport(app=app)
         self._http = httpx2.AsyncClient(transport=transport, timeout=_TIMEOUT_S)
 
@@ -94,11 +155,47 @@ class LocalWire:
         """Answer inside the process."""
         return self._runner.run(self._http.send(request))
 
+    def receive(self, request: httpx2.Request, take: Take) -> httpx2.Response:
+        """Hand over the body of a good answer as the service inside makes it."""
+        told = Telling(take)
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await self._app(scope, receive, told.through(send))
+
+        return self._runner.run(_answer(httpx2.ASGITransport(app=app), request))
+
     def close(self) -> None:
         """Write what waits and close the stores."""
         self._runner.run(self._http.aclose())
         self._runner.run(self._life.__aexit__(None, None, None))
         self._runner.close()
+
+
+async def _answer(transport: httpx2.ASGITransport, request: httpx2.Request) -> httpx2.Response:
+    answer = await transport.handle_async_request(request)
+    await answer.aread()
+    return answer
+
+
+class Telling:
+    """Takes the body of a good answer out of it: what is held in memory is one piece."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._is_good = False
+
+    def through(self, send: Send) -> Send:
+        """Return how an application sends, that hands over bodies instead."""
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                self._is_good = message["status"] < _FIRST_BAD
+            elif self._is_good:
+                self._take(message.get("body", b""))
+                message = {**message, "body": b""}
+            await send(message)
+
+        return sent
 
 
 def connect(settings: Settings, url: str = "") -> Client:
@@ -118,7 +215,7 @@ def connect(settings: Settings, url: str = "") -> Client:
 
 def remote(settings: Settings, address: str) -> Client:
     """Return a client of the service at an address, without asking whether it is there."""
-    return Client(settings, httpx2.Client(timeout=_TIMEOUT_S), address)
+    return Client(settings, RemoteWire(), address)
 
 
 def _is_up(address: str) -> bool:

@@ -1,36 +1,76 @@
-"""Commands about files for finance tools: check them, and deliver them where others fetch them."""
+"""Commands about files for finance tools: write, check, and deliver them to where others look."""
 
-import csv
-import io
+import json
+import sys
+import tempfile
 import zipfile
-from collections import defaultdict
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
+import httpx2
 import typer
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from pricing.delivery.manifest import Manifest, Part, Scope, State, listed
-from pricing.delivery.target_store import ObjectTarget, deliver
-from pricing.focus.bundle import COST_AND_USAGE, bundle_faults, file_faults
+from pricing.bills.export import Shape
+from pricing.bills.export_store import BLOCKED, COMPLETE_UNTIL
+from pricing.delivery.delivery_store import Delivered, Delivery, deliver_rows, deliver_sets
+from pricing.delivery.routes import NotCompleteError, check_shape, delivery_json
+from pricing.delivery.target_store import opened
+from pricing.focus.bundle import bundle_faults, file_faults
 from pricing.focus.package import FILES
-from pricing.money import plain
-from tallystick.client import connect
+from tallystick import bill
+from tallystick.client import Client, connect
 from tallystick.settings import Settings
-from tallystick.show import console
+from tallystick.show import console, show_rows
 
 Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
 Month = Annotated[str, typer.Option(help="Calendar month of the account's zone, YYYY-MM.")]
 Version = Annotated[str, typer.Option(help="FOCUS version.")]
+Account = Annotated[str, typer.Option(help="Only this account; else all.")]
 
 
-class Shape(StrEnum):
-    """How delivered files are written."""
+class Written(StrEnum):
+    """How rows are written; a table is for the eye, and holds some columns only."""
 
+    TABLE = "table"
     CSV = "csv"
+    JSON = "json"
     PARQUET = "parquet"
+
+
+def focus(  # noqa: PLR0913, PLR0917 - one argument an option
+    month: Month,
+    version: Version = "1.2",
+    account: Account = "",
+    format: Annotated[Written, typer.Option("--format", help="How rows are written.")] = (  # noqa: A002
+        Written.CSV
+    ),
+    out: Annotated[Path | None, typer.Option(help="File to write; else standard output.")] = None,
+    url: Url = "",
+) -> None:
+    """Write a month's lines as FOCUS Cost and Usage rows.
+
+    Example: tallystick export focus --version 1.2 --month 2026-10 --out focus.csv
+    """
+    shape = Shape.JSON if format is Written.TABLE else Shape(format.value)
+    asked = {"month": month, "version": version, "format": shape.value, **_only(account)}
+    with connect(Settings(), url) as client:
+        if format is Written.TABLE and not out:
+            with tempfile.TemporaryFile() as file:
+                said = _downloaded(client, "/v1/exports/focus", asked, file)
+                file.seek(0)
+                show_rows(json.load(file), bill.COLUMNS)
+        elif out:
+            with out.open("wb") as file:
+                said = _downloaded(client, "/v1/exports/focus", asked, file)
+        else:
+            said = client.download("/v1/exports/focus", asked, sys.stdout.buffer.write)
+    if BLOCKED in said:
+        sys.stderr.write(f"warning: blocked, so not complete yet: {said[BLOCKED]}\n")
 
 
 def check(
@@ -57,100 +97,102 @@ def check(
 def datasets(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the files are written.")],
     month: Month,
-    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    account: Account = "",
     url: Url = "",
 ) -> None:
     """Write a month as the data sets of FOCUS 1.4, with metadata and checksums.
 
     Example: tallystick export datasets ./focus-1.4 --month 2026-10
     """
-    params = {"month": month} | ({"account": account} if account else {})
-    with connect(Settings(), url) as client:
-        answer = client.request("GET", "/v1/exports/focus-datasets", params=params)
+    asked = {"month": month, **_only(account)}
     folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as held:
-        held.extractall(folder)
-        console().print(f"{len(held.namelist())} files written to {folder}")
+    with connect(Settings(), url) as client, tempfile.TemporaryFile() as file:
+        _downloaded(client, "/v1/exports/focus-datasets", asked, file)
+        with zipfile.ZipFile(file) as held:
+            held.extractall(folder)
+            console().print(f"{len(held.namelist())} files written to {folder}")
 
 
 def deliver_month(  # noqa: PLR0913, PLR0917 - one argument an option
-    target: Annotated[str, typer.Argument(help="A folder, or the address of a bucket: s3://...")],
     month: Month,
+    target: Annotated[
+        str, typer.Argument(help="A folder, or s3://...; else where the service's settings say.")
+    ] = "",
     version: Version = "1.2",
-    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    account: Account = "",
     closed: Annotated[bool, typer.Option("--closed", help="Nothing more comes.")] = False,  # noqa: FBT002
-    format: Annotated[Shape, typer.Option("--format", help="How files are written.")] = Shape.CSV,  # noqa: A002
+    all_sets: Annotated[bool, typer.Option("--all-sets", help="All four sets of 1.4.")] = False,  # noqa: FBT002
+    format: Annotated[Shape, typer.Option("--format", help="csv or parquet.")] = Shape.CSV,  # noqa: A002
     url: Url = "",
 ) -> None:
     """Deliver a month's FOCUS rows once: files by their content, then checksums, then a manifest.
 
     Example: tallystick export deliver ./delivered --month 2026-10
     """
-    params = {"month": month, "version": version, "format": format.value}
-    params |= {"account": account} if account else {}
+    check_shape(version, format, all_sets=all_sets)
     with connect(Settings(), url) as client:
-        answer = client.request("GET", "/v1/exports/focus", params=params)
-    if closed and "X-Tallystick-Blocked" in answer.headers:
-        raise NotCompleteError(answer.headers["X-Tallystick-Blocked"])
-    rows, sums = _counted(answer.content, format)
-    dataset = f"{COST_AND_USAGE}/{account}" if account else COST_AND_USAGE
-    scope = Scope(version, dataset, month, format.value)
-    parts = (Part(rows, answer.content),)
-    state = State.CLOSED if closed else State.OPEN
-    manifest = Manifest(scope, state, listed(scope, parts), sums)
-    is_new = deliver(ObjectTarget(_store(target)), manifest, parts)
-    console().print(f"{rows} rows {'delivered' if is_new else 'were there already'}", manifest.path)
+        if target:
+            asked = Delivery(month, version, account, closed)
+            deliver = _deliver_sets if all_sets else _deliver_rows
+            told = [delivery_json(one) for one in deliver(client, target, asked, format)]
+        else:
+            wanted: dict[str, Any] = {"month": month, "version": version, "account": account}
+            wanted |= {"format": format.value, "closed": closed, "all_sets": all_sets}
+            told = _delivered_there(client, wanted)
+    for one in told:
+        said = "delivered" if one["delivered"] else "were there already"
+        console().print(f"{one['rows']} rows {said}", one["manifest"])
+
+
+def _delivered_there(client: Client, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    headers = {"Content-Type": "application/json"}
+    body = json.dumps(wanted).encode()
+    answer = client.request("POST", "/v1/deliveries", body=body, headers=headers)
+    return list(answer.json()["deliveries"])
+
+
+def _deliver_rows(client: Client, target: str, asked: Delivery, shape: Shape) -> list[Delivered]:
+    params = {"month": asked.month, "version": asked.version, "format": shape.value}
+    with tempfile.TemporaryFile() as file:
+        said = _downloaded(client, "/v1/exports/focus", params | _only(asked.account), file)
+        return [deliver_rows(opened(target), file, shape, _with_state(asked, said))]
+
+
+def _deliver_sets(client: Client, target: str, asked: Delivery, _: Shape) -> list[Delivered]:
+    params = {"month": asked.month, **_only(asked.account)}
+    with tempfile.TemporaryFile() as file:
+        said = _downloaded(client, "/v1/exports/focus-datasets", params, file)
+        with zipfile.ZipFile(file) as held:
+            files = {name: held.read(name) for name in held.namelist()}
+        return deliver_sets(opened(target), files, _with_state(asked, said))
+
+
+def _with_state(asked: Delivery, said: httpx2.Headers) -> Delivery:
+    """Return what is delivered with what the service said of it."""
+    if asked.is_closed and BLOCKED in said:
+        raise NotCompleteError(said[BLOCKED])
+    return replace(asked, complete_until=said.get(COMPLETE_UNTIL, ""))
+
+
+def _downloaded(
+    client: Client, path: str, params: Mapping[str, str], file: BinaryIO
+) -> httpx2.Headers:
+    """Write an answer to a file, and show how far it is; return the answer's headers."""
+    columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("receiving", total=None)
+
+        def take(piece: bytes) -> None:
+            file.write(piece)
+            progress.advance(task, len(piece))
+
+        return client.download(path, params, take)
+
+
+def _only(account: str) -> dict[str, str]:
+    return {"account": account} if account else {}
 
 
 def _lines(path: Path) -> list[str]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(file)
-
-
-def _counted(content: bytes, shape: Shape) -> tuple[int, tuple[tuple[str, str], ...]]:
-    """Return how many rows a file has, and what they bill by currency."""
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    rows = 0
-    for currency, billed in _billed(content, shape):
-        sums[currency] += billed
-        rows += 1
-    return rows, tuple((currency, plain(billed)) for currency, billed in sorted(sums.items()))
-
-
-def _billed(content: bytes, shape: Shape) -> Iterator[tuple[str, Decimal]]:
-    if shape is Shape.CSV:
-        for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
-            yield row["BillingCurrency"], Decimal(row["BilledCost"])
-        return
-    from pyarrow import parquet  # noqa: PLC0415 - slow to load
-
-    columns = ["BillingCurrency", "BilledCost"]
-    table = parquet.read_table(io.BytesIO(content), columns=columns)
-    yield from zip(*(table[name].to_pylist() for name in columns), strict=True)
-
-
-def _store(target: str) -> Any:
-    """Open a folder or a bucket; a bucket's credentials come from its own variables."""
-    try:
-        from obstore.store import LocalStore, from_url  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise NoStorageError from error
-    if "://" in target:
-        return from_url(target)
-    return LocalStore(str(Path(target).resolve()), mkdir=True)
-
-
-class NotCompleteError(RuntimeError):
-    """A month that cannot be closed yet."""
-
-    def __init__(self, blocked: str) -> None:
-        super().__init__(f"a closed month must have no blocked bill, found {blocked}")
-
-
-class NoStorageError(RuntimeError):
-    """Delivery without the packages it needs."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "delivery must have the extra `storage`: pip install 'tallystick[storage]'"
-        )

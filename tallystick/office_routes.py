@@ -5,8 +5,11 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from pricing.advice.advice_store import Adviser
+from pricing.bills.export_store import Exports
 from pricing.bills.routes import routes as bill_routes
-from pricing.focus.routes import Exporting
+from pricing.delivery.routes import Delivering
+from pricing.delivery.routes import routes as delivery_routes
+from pricing.focus.package_store import Packages
 from pricing.focus.routes import routes as dataset_routes
 from pricing.ledger.ledger_store import LedgerStore
 from pricing.proof.bundle_store import BundleStore
@@ -36,9 +39,12 @@ def office_routes(parts: Parts) -> APIRouter:
         accounts_of(parts.settings.journal_accounts),
     )
     router.include_router(statement_routes(parts.meter, office.bills, by))
-    router.include_router(bill_routes(parts.meter, office.bills, parts.draft, parts.refresh))
-    exporting = Exporting(parts.meter, office.bills, parts.prices, parts.draft, parts.refresh)
-    router.include_router(dataset_routes(exporting))
+    exports = Exports(parts.meter, office.bills, parts.draft, parts.refresh)
+    router.include_router(bill_routes(exports))
+    packages = Packages(parts.meter, office.bills, parts.prices, parts.draft, parts.refresh)
+    router.include_router(dataset_routes(packages))
+    delivering = Delivering(exports, packages, parts.settings.deliver_to)
+    router.include_router(delivery_routes(delivering))
     router.include_router(run_routes(office, around))
     bundles = BundleStore(
         office.billing,

@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     """Folders of fonts for statements as PDF, apart by ``:``; they must draw every character."""
     journal_accounts: str = ""
     """A company's own names for accounts of the journal, ``receivable=1122,tokens=6001``."""
+    deliver_to: str = ""
+    """Folder or bucket, as in ``s3://bucket/path``, to which ``POST /v1/deliveries`` delivers."""
     issue_after_hours: int = Field(default=0, ge=0, le=744)
     """Hours after a month at which its bills are issued that nothing blocks; 0 for never."""
 

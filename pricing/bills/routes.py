@@ -1,37 +1,28 @@
 """Bills to read: GET /v1/bills and /v1/exports/focus."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
 
 from metering.period import month_of
-from metering.store import MeterStore
-from pricing.bills.bill import POSTED, Bill, State
-from pricing.bills.export import focus_csv, focus_json, json_row, sorted_rows
+from pricing.bills.bill import Bill, State
+from pricing.bills.export import MEDIA_TYPES, Shape, json_row
+from pricing.bills.export_store import Asked, Exports
 from pricing.bills.part import ROUNDING_ZH
-from pricing.bills.store import BillStore, Step, Wanted
-from pricing.focus.check import all_faults
-from pricing.focus.column import Row
+from pricing.bills.store import Step, Wanted
 from pricing.focus.columns import columns_of
-from pricing.focus.parquet import focus_parquet
-from pricing.focus.version import as_version
 from pricing.money import plain
-
-Draft = Callable[[str, str], Bill]
-"""(account, month YYYY-MM) -> its draft from usage as it stands, or the bill that closed it."""
 
 _AT_MOST = 1000
 """Bills of a page."""
 
 
-def routes(
-    meter: MeterStore, bills: BillStore, draft: Draft, refresh: Callable[[], int]
-) -> APIRouter:
-    """Build the routes over one way to draft; ``refresh`` brings usage up to date first."""
+def routes(exports: Exports) -> APIRouter:
+    """Build the routes over the ledger and one way to draft."""
+    meter, bills = exports.meter, exports.bills
     router = APIRouter()
-    router.include_router(_exports(meter, bills, draft, refresh))
+    router.include_router(_exports(exports))
 
     @router.get("/v1/bills", summary="Bills and credit notes, without their rows")
     def listed(
@@ -61,15 +52,13 @@ def routes(
     @router.get("/v1/bills/{account}/{month}", summary="An account's bill of a month")
     def bill(account: str, month: str) -> dict[str, Any]:
         """Draft the bill as usage stands now, or return the one that the month was closed by."""
-        refresh()
-        return bill_json(draft(account, month))
+        exports.refresh()
+        return bill_json(exports.draft(account, month))
 
     return router
 
 
-def _exports(
-    meter: MeterStore, bills: BillStore, draft: Draft, refresh: Callable[[], int]
-) -> APIRouter:
+def _exports(exports: Exports) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/exports/focus", summary="FOCUS Cost and Usage rows")
@@ -77,40 +66,19 @@ def _exports(
         month: str,
         version: str = "1.2",
         account: str | None = None,
-        format: Literal["csv", "json", "parquet"] = "csv",  # noqa: A002
+        format: Shape = Shape.CSV,  # noqa: A002
     ) -> Response:
         """Return the rows of all bills of the month, of one account or of all, checked one by one.
 
-        The header ``X-Tallystick-Blocked`` names bills that lack usage nobody can price yet.
+        The answer begins when all rows are written to a temporary file, however many they are. The
+        header ``X-Tallystick-Blocked`` names bills that lack usage nobody can price yet, and
+        ``X-Tallystick-Complete-Until`` tells up to when usage is on the bills.
         """
-        columns_of(version)
-        accounts = [meter.account(account)] if account else meter.accounts()
-        refresh()
-        found = [
-            one
-            for a in accounts
-            for one in statement_of(
-                bills, draft(a.id, month), Wanted(a.id, month_of(month, a.zone))
-            )
-        ]
-        rows = sorted_rows(row for bill in found for row in bill.rows)
-        faulty = all_faults((as_version(row, version) for row in rows), version)
-        if faulty:
-            raise BadRowsError(faulty)
-        blocked = ", ".join(quote(bill.id) for bill in found if bill.blockers)
-        headers = {"X-Tallystick-Blocked": blocked} if blocked else {}
-        write, media_type = _WRITTEN[format]
-        return Response(write(rows, version), headers=headers, media_type=media_type)
+        found = exports.export(Asked(month, version, account, format))
+        headers = {"Content-Length": str(found.size), **found.headers}
+        return StreamingResponse(found.chunks(), headers=headers, media_type=MEDIA_TYPES[format])
 
     return router
-
-
-_WRITTEN: Mapping[str, tuple[Callable[[Iterable[Row], str], str | bytes], str]] = {
-    "csv": (focus_csv, "text/csv; charset=utf-8"),
-    "json": (focus_json, "application/json"),
-    "parquet": (focus_parquet, "application/vnd.apache.parquet"),
-}
-"""Format -> how rows are written, and what that is called."""
 
 
 def head_json(bill: Bill) -> dict[str, Any]:
@@ -148,14 +116,6 @@ def bill_json(bill: Bill) -> dict[str, Any]:
     }
 
 
-def statement_of(bills: BillStore, drafted: Bill, wanted: Wanted) -> Iterator[Bill]:
-    """Yield all that a month's bills say: those that were issued, then what is not billed yet."""
-    for head in bills.bills(wanted):
-        if head.state in POSTED and head.id != drafted.id:
-            yield bills.bill(head.id)
-    yield drafted
-
-
 def _step(step: Step) -> dict[str, str]:
     return {
         "state": step.state.value,
@@ -163,12 +123,3 @@ def _step(step: Step) -> dict[str, str]:
         "reason": step.reason,
         "made_at": step.made_at.isoformat(),
     }
-
-
-class BadRowsError(RuntimeError):
-    """Rows that break FOCUS. They are not handed out."""
-
-    def __init__(self, found: list[str]) -> None:
-        super().__init__(
-            f"all rows must obey FOCUS, found {len(found)} faults, the first: {found[0]}"
-        )

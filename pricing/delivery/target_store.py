@@ -1,6 +1,7 @@
 """Where deliveries go: a folder, or a bucket that speaks S3."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from pricing.delivery.manifest import Listed, Manifest, Part, State, checksums
@@ -52,6 +53,21 @@ class ObjectTarget:
             return None
 
 
+def opened(target: str) -> ObjectTarget:
+    """Open a folder or a bucket; a bucket's credentials come from its own variables.
+
+    Raises:
+        NoStorageError: the package that it takes is not installed.
+    """
+    try:
+        from obstore.store import LocalStore, from_url  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise NoStorageError from error
+    if "://" in target:
+        return ObjectTarget(from_url(target))
+    return ObjectTarget(LocalStore(str(Path(target).resolve()), mkdir=True))
+
+
 def deliver(target: Target, manifest: Manifest, parts: Sequence[Part]) -> bool:
     """Put files, their checksums, and last the manifest; return whether anything was new.
 
@@ -63,15 +79,16 @@ def deliver(target: Target, manifest: Manifest, parts: Sequence[Part]) -> bool:
         TamperedError: somebody else wrote to a file.
     """
     closed = target.read(manifest.closed_path)
-    if closed not in {None, manifest.text}:
+    if closed is not None and not manifest.agrees(closed):
         raise ClosedError(manifest.path)
-    if target.read(manifest.path) == manifest.text:
+    newest = target.read(manifest.path)
+    if newest is not None and manifest.agrees(newest):
         return False
     for file, part in zip(manifest.files, parts, strict=True):
-        _put_once(target, file.path, part.content)
+        _put_once(target, file.path, part.read())
     if manifest.files:
         _put_once(target, _sums_path(manifest.files[0]), checksums(manifest.files))
-    _point(target, manifest)
+    _point(target, manifest.after(newest))
     return True
 
 
@@ -87,7 +104,8 @@ def _point(target: Target, manifest: Manifest) -> None:
     closed = target.read(manifest.closed_path)
     if closed is not None and closed != manifest.text:
         target.replace(manifest.path, closed)
-        raise ClosedError(manifest.path)
+        if not manifest.agrees(closed):
+            raise ClosedError(manifest.path)
 
 
 def _put_once(target: Target, path: str, content: bytes) -> None:
@@ -100,15 +118,24 @@ def _sums_path(file: Listed) -> str:
     return f"{file.path.rpartition('/')[0]}/SHA256SUMS"
 
 
-class ClosedError(RuntimeError):
+class ClosedError(ValueError):
     """A closed period that would change."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"a closed period must stay as it was delivered, found other rows: {path}")
 
 
-class TamperedError(RuntimeError):
+class TamperedError(ValueError):
     """A delivered file that is not what its name says."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"a delivered file must stay as it was put, found other content: {path}")
+
+
+class NoStorageError(ValueError):
+    """Delivery without the packages it needs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "delivery must have the extra `storage`: pip install 'tallystick[storage]'"
+        )

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
-from fractions import Fraction
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from pricing.focus.column import Column, Form, Row, Type
@@ -43,8 +42,11 @@ _SAME_IN_ONE_CURRENCY = (
     ("PricingCurrencyEffectiveCost", "EffectiveCost"),
 )
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_HALF = Fraction(1, 2 * 10**10)
+_UNIT = re.compile(r"(?:[1-9][0-9]* )?[A-Z][A-Za-z]*(?:[-/ ][A-Z][A-Za-z]*)*")
+_HALF = Decimal("0.00000000005")
 """Half of the last decimal that a line shows."""
+_EXACT = Context(prec=1000)
+"""No figure of a file has so many digits that products would be rounded."""
 
 _PYTHON_TYPES: Mapping[Type, type[Any]] = {
     Type.TEXT: str,
@@ -80,10 +82,11 @@ def cell_faults(row: Row, columns: Sequence[Column]) -> Iterator[str]:
     """Yield what single cells break: null, type, allowed values, form."""
     for column in columns:
         value = row.get(column.name)
-        if value is not None:
+        if value is None:
+            if not column.nullable:
+                yield f"{column.name} must not be null"
+        elif column.allowed or column.form or not isinstance(value, _PYTHON_TYPES[column.type]):
             yield from _value_faults(column, value)
-        elif not column.nullable:
-            yield f"{column.name} must not be null"
 
 
 def _value_faults(column: Column, value: Any) -> Iterator[str]:
@@ -104,6 +107,7 @@ def _is_any(value: Any) -> bool:
 
 _MANY = 20
 _FORMS: Mapping[Form, Callable[[Any], bool]] = {
+    Form.UNIT: lambda text: bool(_UNIT.fullmatch(text)),
     Form.CURRENCY: lambda text: bool(_CURRENCY.fullmatch(text)),
     Form.NOT_NEGATIVE: lambda number: bool(number >= 0),
     Form.SHARE: lambda number: bool(0 <= number <= 1),
@@ -126,11 +130,12 @@ def _price_faults(row: Row) -> Iterator[str]:
     for price, cost in (("ListUnitPrice", "ListCost"), ("ContractedUnitPrice", "ContractedCost")):
         if row.get(price) is None or quantity is None:
             continue
-        product = Fraction(row[price]) * Fraction(quantity)
-        allowance = (Fraction(row[price]) + abs(Fraction(quantity)) + 1) * _HALF
-        if abs(product - Fraction(row[cost])) > allowance:
-            exact = row[price] * quantity
-            yield f"{cost} must be {price} x PricingQuantity = {exact:.10f}, found {row[cost]}"
+        with localcontext(_EXACT):
+            product = row[price] * quantity
+            allowance = (row[price] + abs(quantity) + 1) * _HALF
+            is_off = abs(product - row[cost]) > allowance
+        if is_off:
+            yield f"{cost} must be {price} x PricingQuantity = {product:.10f}, found {row[cost]}"
 
 
 def _currency_faults(row: Row) -> Iterator[str]:
@@ -168,8 +173,11 @@ def _commitment_faults(row: Row) -> Iterator[str]:
         return
     if row.get("PricingCategory") != "Committed":
         yield "PricingCategory of a commitment's usage must be Committed"
-    if status == "Unused" and row.get("ConsumedQuantity") is not None:
+    is_consumed = row.get("ConsumedQuantity") is not None
+    if status == "Unused" and is_consumed:
         yield "ConsumedQuantity of what was not used must be null"
+    if status == "Used" and not is_consumed and row.get("ChargeClass") is None:
+        yield "ConsumedQuantity of what was used must be set"
 
 
 def _standard_faults(row: Row) -> Iterator[str]:

@@ -40,7 +40,7 @@ class Form(StrEnum):
 
     ANY = ""
     CURRENCY = "three capital letters"
-    UNIT = "a unit"
+    UNIT = "a unit as in Tokens, 1000 Tokens, GB-Hours"
     NOT_NEGATIVE = "not negative"
     SHARE = "from 0 to 1"
     FLAT = "keys with plain values"

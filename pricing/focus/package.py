@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from metering.period import Period
@@ -38,6 +39,16 @@ class Package:
     invoices: Sequence[Invoice]
     contracts: Sequence[Contract]
     book: PriceBook
+
+    @property
+    def blocked(self) -> list[str]:
+        """Return the bills that lack usage nobody can price yet."""
+        return [one.bill.id for one in self.invoices if one.bill.blockers]
+
+    @property
+    def complete_until(self) -> datetime | None:
+        """Return up to when usage is on all of the bills."""
+        return min((one.bill.cutoffs.service_to for one in self.invoices), default=None)
 
 
 def package_files(package: Package) -> dict[str, bytes]:

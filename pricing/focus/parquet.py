@@ -15,6 +15,14 @@ from pricing.focus.version import as_version
 BATCH = 10_000
 """Rows of a row group: what is held at once."""
 
+OPTIONS: Mapping[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "version": "2.6",
+    "use_dictionary": True,
+}
+"""How files are written: fixed, so that the same rows give the same bytes."""
+
 _TYPES: Mapping[Type, Any] = {
     Type.TEXT: pa.string(),
     Type.NUMBER: pa.decimal128(38, 12),
@@ -35,25 +43,27 @@ def schema_of(version: str) -> Any:
 
 def schema_id(version: str) -> str:
     """Return the name of a version's columns; it changes when they do."""
-    return f"focus-{version}-CostAndUsage-{len(columns_of(version))}"
+    return schema_name(version, "CostAndUsage", columns_of(version))
+
+
+def schema_name(version: str, dataset: str, columns: Sequence[Column]) -> str:
+    """Return the name of the columns of a data set; it changes when they do."""
+    return f"focus-{version}-{dataset}-{len(columns)}"
 
 
 def write_parquet(rows: Iterable[Row], file: BinaryIO, version: str = "1.2") -> None:
-    """Write rows group by group, so that as many as there are fit in memory."""
+    """Write rows of a version's columns group by group: as many as there are fit in memory."""
     schema, columns = schema_of(version), columns_of(version)
-    with parquet.ParquetWriter(
-        file, schema, compression="zstd", compression_level=3, version="2.6", use_dictionary=True
-    ) as writer:
+    with parquet.ParquetWriter(file, schema, **OPTIONS) as writer:
         for batch in batches(rows, BATCH):
-            told = [as_version(row, version) for row in batch]
-            arrays = [pa.array(_cells(column, told), _TYPES[column.type]) for column in columns]
+            arrays = [pa.array(_cells(column, batch), _TYPES[column.type]) for column in columns]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def focus_parquet(rows: Iterable[Row], version: str = "1.2") -> bytes:
-    """Return rows as one Parquet file."""
+    """Return a bill's rows as one Parquet file."""
     file = io.BytesIO()
-    write_parquet(rows, file, version)
+    write_parquet((as_version(row, version) for row in rows), file, version)
     return file.getvalue()
 
 

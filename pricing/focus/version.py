@@ -1,6 +1,7 @@
 """A line in the words of another version: what is kept is 1.2, what is written may be 1.4."""
 
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -19,9 +20,13 @@ def as_version(row: Row, version: str) -> Row:
     Raises:
         FocusVersionError: it is not one that can be written.
     """
-    names = [column.name for column in columns_of(version)]
-    told = dict(row) if version < "1.4" else {**row, **_cells_1_4(row)}
-    return {name: told.get(name) for name in names}
+    told = row if version < "1.4" else {**row, **_cells_1_4(row)}
+    return {name: told.get(name) for name in _names(version)}
+
+
+@cache
+def _names(version: str) -> tuple[str, ...]:
+    return tuple(column.name for column in columns_of(version))
 
 
 def detail_id(row: Row) -> str | None:

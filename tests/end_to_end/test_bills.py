@@ -1,13 +1,17 @@
 """The commands of a bill's life, over a real service."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import httpx2
 import pytest
 from billed import declared
 from conftest import Service, start_service, stop_service
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from tallystick.cli import app
@@ -85,6 +89,29 @@ def test_all_documents_of_a_month_are_exported(billed: Service) -> None:
     assert {(r["x_BillId"], r["InvoiceId"]) for r in rows} == {
         (BILL, "INV-2026-000001"), ("cn-1", "CN-2026-000001"),
     }  # fmt: skip
+
+
+def test_an_export_is_written_as_it_comes_in_every_format(billed: Service, tmp_path: Path) -> None:
+    words = ("export", "focus", "--month", "2026-09", "--account", "acme")
+    files = [tmp_path / f"focus.{ending}" for ending in ("csv", "json", "parquet")]
+    for file in files:
+        run(billed, *words, "--format", file.suffix[1:], "--out", str(file))
+
+    text = files[0].read_bytes().decode()
+    lines = list(csv.DictReader(io.StringIO(text, newline="")))
+    told = json.loads(files[1].read_bytes())
+    cells = parquet.read_table(files[2]).to_pylist()
+    costs = [[str(row["BilledCost"]) for row in rows] for rows in (lines, told)]
+    assert costs[0] == costs[1]
+    assert [Decimal(cost) for cost in costs[0]] == [row["BilledCost"] for row in cells]
+    assert run(billed, *words).splitlines() == text.splitlines()
+    assert f" {Decimal(costs[0][0]):f} " in run(billed, *words, "--format", "table")
+
+
+def test_an_export_that_is_refused_says_why(billed: Service) -> None:
+    assert "nobody" in refused(
+        billed, "export", "focus", "--month", "2026-09", "--account", "nobody"
+    )
 
 
 def test_what_may_not_be_done_is_refused_with_a_sentence(billed: Service, tmp_path: Path) -> None:

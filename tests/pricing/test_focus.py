@@ -105,6 +105,29 @@ def test_a_broken_purchase_is_told_in_one_sentence(changed: Mapping[str, Any], f
     assert faults(purchase(**changed)) == [fault]
 
 
+def test_usage_of_a_commitment_says_how_much_was_used() -> None:
+    bill = bill_of(month_from(f"{MONTH}ran n1 2026-10-06T10 2026-10-06T11"))
+    [row] = lines_of(bill, CommitmentDiscountStatus="Used")
+    unused = {**row, "CommitmentDiscountStatus": "Unused"}
+    nothing = {**row, "ConsumedQuantity": None, "ConsumedUnit": None}
+
+    assert faults(row) == []
+    assert faults(unused) == ["ConsumedQuantity of what was not used must be null"]
+    assert faults(nothing) == ["ConsumedQuantity of what was used must be set"]
+
+
+@pytest.mark.parametrize("unit", ["Tokens", "10000 Tokens", "GB-Hours", "Requests/Second"])
+def test_a_unit_may_have_a_quantity_and_a_time(unit: str) -> None:
+    assert faults(good(PricingUnit=unit)) == []
+
+
+@pytest.mark.parametrize("unit", ["per 1M", "1M Tokens", "tokens", "10,000 Tokens", "0 Tokens"])
+def test_a_unit_that_no_program_can_read_is_told(unit: str) -> None:
+    [fault] = faults(good(PricingUnit=unit))
+
+    assert fault.endswith(f"must be a unit as in Tokens, 1000 Tokens, GB-Hours, found {unit!r}")
+
+
 @pytest.mark.parametrize("name", ["ListUnitPrice", "ListCost", "PricingQuantity"])
 def test_a_row_without_price_cost_or_quantity_is_not_multiplied_out(name: str) -> None:
     found = faults(good(**{name: None}))
