@@ -9,6 +9,7 @@ from typing import Any
 from pricing.focus.column import Column, Form, Row, Type
 from pricing.focus.columns import columns_of
 from pricing.focus.services import PARENTS
+from pricing.focus.unit import is_unit
 
 _PAIRS = (
     ("ConsumedQuantity", "ConsumedUnit"),
@@ -42,7 +43,6 @@ _SAME_IN_ONE_CURRENCY = (
     ("PricingCurrencyEffectiveCost", "EffectiveCost"),
 )
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_UNIT = re.compile(r"(?:[1-9][0-9]* )?[A-Z][A-Za-z]*(?:[-/ ][A-Z][A-Za-z]*)*")
 _HALF = Decimal("0.00000000005")
 """Half of the last decimal that a line shows."""
 _EXACT = Context(prec=1000)
@@ -107,7 +107,7 @@ def _is_any(value: Any) -> bool:
 
 _MANY = 20
 _FORMS: Mapping[Form, Callable[[Any], bool]] = {
-    Form.UNIT: lambda text: bool(_UNIT.fullmatch(text)),
+    Form.UNIT: is_unit,
     Form.CURRENCY: lambda text: bool(_CURRENCY.fullmatch(text)),
     Form.NOT_NEGATIVE: lambda number: bool(number >= 0),
     Form.SHARE: lambda number: bool(0 <= number <= 1),

@@ -13,10 +13,20 @@ from typing import Any
 
 from metering.period import InstantTextError, Period, parse_instant, zone_of
 from metering.resources.schedule import EVER, instant_of
+from pricing.focus.unit import is_unit
 from pricing.money import price_of
 from pricing.prices.dimension import DIMENSIONS, Match, match_of
 from pricing.prices.rate import TIERED, UNITS, Item, Model, Rate, Tier, usual_model
-from pricing.prices.text import BookError, Told, choice_of, mapping_at, placed, text_of, whole
+from pricing.prices.text import (
+    BookError,
+    FieldError,
+    Told,
+    choice_of,
+    mapping_at,
+    placed,
+    text_of,
+    whole,
+)
 
 NODE_COLUMNS = ("region_id", "spec", "monthly_cny", "hourly_cny")
 TOKEN_COLUMNS = ("size_class", "cny_per_10k_tokens", "where")
@@ -56,7 +66,7 @@ def rate_of_row(row: Told, places: Places) -> Rate:
             match=_match(row, places),
             price=tiers[0].price if tiers else row.read("price", price_of),
             per=row.read("per", whole),
-            unit=row.optional("unit", text_of, UNITS[item]),
+            unit=row.optional("unit", _unit, UNITS[item]),
             model=model,
             tiers=tiers,
             valid=valid_of(row, places.zone),
@@ -131,6 +141,14 @@ def _values(value: Any) -> list[str]:
     """Return the values of a dimension: a list, or text with ``|`` between them."""
     listed = value if isinstance(value, list) else text_of(value).split("|")
     return [text_of(v.strip() if isinstance(v, str) else v) for v in listed]
+
+
+def _unit(value: Any) -> str:
+    """Read the unit of one: without a number, which ``per`` is."""
+    text = text_of(value)
+    if not is_unit(f"1 {text}"):
+        raise FieldError("a FOCUS unit without a number, as in Tokens or GB-Hours", value)
+    return text
 
 
 def _tiers(value: Any) -> tuple[Tier, ...]:

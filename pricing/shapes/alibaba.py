@@ -86,6 +86,26 @@ def _tags(line: _Line) -> str:
     return guarded(";".join(f"{key}:{value}" for key, value in sorted(tags.items())))
 
 
+def _spec(line: _Line) -> str:
+    return guarded((line.row["SkuPriceDetails"] or {}).get("InstanceType", ""))
+
+
+def _seconds(line: _Line) -> str:
+    return f"{(line.row['ChargePeriodEnd'] - line.row['ChargePeriodStart']).total_seconds():.0f}"
+
+
+def _paid(line: _Line) -> str:
+    return _settled(line, is_settled=True)
+
+
+def _unknown(_line: _Line) -> str:
+    return ""
+
+
+def _none(_line: _Line) -> str:
+    return plain(_NOTHING)
+
+
 _COLUMNS: Mapping[str, Callable[[_Line], str]] = {
     "BillingDate": lambda x: f"{x.row['ChargePeriodStart'].astimezone(x.zone):%Y-%m-%d}",
     "CostUnit": lambda x: x.text("SubAccountName"),
@@ -118,10 +138,25 @@ _COLUMNS: Mapping[str, Callable[[_Line], str]] = {
     "DeductedByCoupons": lambda x: plain(-x.pretax if x.is_coupon else _NOTHING),
     "PretaxAmount": lambda x: plain(x.pretax),
     "DeductedByPrepaidCard": lambda x: plain(x.pretax - x.billed),
-    "PaymentAmount": lambda x: _settled(x, is_settled=True),
+    "PaymentAmount": _paid,
     "OutstandingAmount": lambda x: _settled(x, is_settled=False),
+    "AfterDiscountAmount": lambda x: plain(x.cost("ContractedCost")),
+    "CashAmount": _paid,
+    "DeductedByCashCoupons": _none,
+    "AdjustAmount": _none,
+    "InstanceSpec": _spec,
+    "InstanceConfig": lambda x: x.text("ResourceType"),
+    "ServicePeriod": _seconds,
+    "ServicePeriodUnit": lambda _: "Second",
+    "PipCode": lambda x: x.text("SkuId"),
+    "ProductType": lambda x: x.text("ServiceSubcategory"),
+    "ResourceGroup": lambda x: x.text("SubAccountId"),
+    "BizType": _unknown,
+    "InternetIP": _unknown,
+    "IntranetIP": _unknown,
 }
-"""Field -> what it holds, in the order of the file."""
+"""Field -> what it holds, in the order of the file: all that an item of the answer has. What nobody
+here knows is empty."""
 
 
 def alibaba_csv(bill: Bill, zone: str) -> Iterator[str]:

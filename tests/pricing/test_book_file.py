@@ -174,6 +174,12 @@ def test_a_book_needs_no_tables() -> None:
         ('price: "1", per: 1, region: cn-atlantis', "the region must be one of cn-hangzhou, "),
         ('price: "1", per: 1, band: 8', "it must be one of (none), found '8'"),
         ('price: "1", per: 1, hours: 8-22', "hours must be from one hour of the day to another"),
+        (
+            'price: "1", per: 1, unit: words',
+            "unit: it must be a FOCUS unit without a number, as in",
+        ),
+        ('price: "1", per: 1, unit: 10 Words', "unit: it must be a FOCUS unit without a number"),
+        ('price: "1", per: 1, unit: per 1M', "unit: it must be a FOCUS unit without a number"),
         ('price: "1", per: 1, meter: [[]]', "meter: it must be a text, found []"),
         ('price: "1", per: 1, meter: {a: b}', "meter: it must be a text, found {'a': 'b'}"),
         ('price: "1", per: 1, charging: dear', "charging: it must be one of unit, graduated, "),

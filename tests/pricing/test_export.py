@@ -7,7 +7,16 @@ from decimal import Decimal
 import pytest
 
 from metering.interval import Resource
-from pricing.bills.export import focus_csv, focus_json, json_row, sorted_rows
+from pricing.bills.export import (
+    BadRowsError,
+    Shape,
+    checked,
+    focus_csv,
+    focus_json,
+    json_row,
+    sorted_rows,
+    write_focus,
+)
 from pricing.focus.check import all_faults
 from pricing.focus.column import Row
 from pricing.focus.columns import FocusVersionError, columns_of
@@ -143,3 +152,12 @@ def test_rows_stand_by_account_then_time_then_price(inputs: Inputs) -> None:
 def test_a_version_that_cannot_be_written_is_refused(write: Callable[..., str]) -> None:
     with pytest.raises(FocusVersionError, match=r"must be one of 1\.2, 1\.4, found '1\.0'"):
         write([], "1.0")
+
+
+@pytest.mark.parametrize("shape", list(Shape))
+def test_a_row_that_breaks_focus_stops_the_file(shape: Shape) -> None:
+    good, *_ = rows = bill_of(month_from("sub s1 n1 g4.xlarge.gu10 2026-10-01")).lines
+    broken = {**good, "EffectiveCost": Decimal(1), "x_LineId": "line-7"}
+
+    with pytest.raises(BadRowsError, match="found that line line-7 does not: "):
+        write_focus(checked([*rows, broken], "1.2"), "1.2", shape, io.BytesIO())

@@ -36,6 +36,16 @@ from tests.pricing.month_notation import bill_of, month_from
 
 ZONE = "Asia/Shanghai"
 FEN = Unit("CNY", 2)
+ALIBABA_FIELDS = """
+AdjustAmount AfterDiscountAmount BillAccountID BillAccountName BillingDate BillingItem
+BillingItemCode BillingType BizType CashAmount CommodityCode CostUnit Currency
+DeductedByCashCoupons DeductedByCoupons DeductedByPrepaidCard DeductedByResourcePackage
+InstanceConfig InstanceID InstanceSpec InternetIP IntranetIP InvoiceDiscount Item ItemName
+ListPrice ListPriceUnit NickName OutstandingAmount OwnerID PaymentAmount PipCode PretaxAmount
+PretaxGrossAmount ProductCode ProductDetail ProductName ProductType Region ResourceGroup
+ServicePeriod ServicePeriodUnit SubscriptionType Tag Usage UsageUnit Zone
+"""
+"""Source: BssOpenApi DescribeInstanceBill, the items of its answer."""
 UNHURRIED = settings(deadline=None)
 ONE = bill_of(
     month_from(
@@ -134,6 +144,18 @@ def test_every_line_of_an_instance_bill_adds_up(bill: Bill, state: State) -> Non
         assert left - Decimal(row["DeductedByPrepaidCard"]) == Decimal(row[paid])
     assert sum(Decimal(row[paid]) for row in rows) == kept.payable
     assert sum(Decimal(row["DeductedByPrepaidCard"]) for row in rows) == 5
+
+
+def test_an_instance_bill_has_every_field_of_the_original(bill: Bill) -> None:
+    row, *_ = rows = read("".join(alibaba_csv(bill, ZONE)))
+
+    assert sorted(row) == ALIBABA_FIELDS.split()
+    specs = {(r["SubscriptionType"], r["InstanceSpec"], r["ServicePeriodUnit"]) for r in rows}
+    assert ("Subscription", "polar.pg.g8.2xlarge.gu49", "Second") in specs
+    for row in rows:
+        assert int(row["ServicePeriod"]) > 0
+        gross, discount = (Decimal(row[n]) for n in ("PretaxGrossAmount", "InvoiceDiscount"))
+        assert Decimal(row["AfterDiscountAmount"]) == gross - discount
 
 
 def test_an_instance_bill_says_refund_discount_and_tags(bill: Bill) -> None:
