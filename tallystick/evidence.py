@@ -27,15 +27,47 @@ def request(
     format: FormatOption = Format.TABLE,  # noqa: A002
     url: Url = "",
 ) -> None:
-    """Show every record that tells of a request, which one bills, and why the others do not.
+    """Show every record that tells of a request, which one bills, what it costs, and why.
 
     The id is a response, request, trace, span or event id.
 
     Example: tallystick explain request chatcmpl-123
     """
+    path = f"/v1/requests/{quote(request_id, safe='')}"
     with connect(Settings(), url) as client:
-        found = client.request("GET", f"/v1/requests/{quote(request_id, safe='')}").json()
+        found = client.request("GET", path).json()
+        found |= client.request("GET", f"{path}/price").json()
     _show(found, found["records"], _RECORD_COLUMNS, format)
+    if format is Format.TABLE:
+        for price in found["prices"]:
+            _show_price(price)
+
+
+def _show_price(price: dict[str, Any]) -> None:
+    """Print what a record that bills costs, meter by meter, and the prices of each."""
+    meters, out = price["meters"], console()
+    for one in meters:
+        one["on"] = (
+            ", ".join(f"{line['bill']} {line['line']}" for line in one["lines"]) or "no bill"
+        )
+    if meters:
+        show_rows(
+            meters, _METER_COLUMNS, f"event {price['event'][:16]}, account {price['account']}"
+        )
+        out.print(f"it costs {price['amount']} {price['currency']}")
+    for why in price["why"]:
+        out.print(why)
+    for one in meters:
+        if rates := one["rates"]:
+            others = f", {len(rates) - _NEAREST} more lost" if len(rates) > _NEAREST else ""
+            title = f"prices of {one['meter']}{others}"
+            show_rows(rates[:_NEAREST], ("price", "per", "rate", "why"), title)
+
+
+_NEAREST = 4
+"""So many prices are shown of a meter: the one that applied, and those that came nearest."""
+
+_METER_COLUMNS = ("meter", "quantity", "contract", "arithmetic", "rule", "on")
 
 
 quarantine_app = typer.Typer(help="Usage that was set aside, or is held, and its ways out.")

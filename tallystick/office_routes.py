@@ -15,6 +15,8 @@ from pricing.ledger.ledger_store import LedgerStore
 from pricing.proof.bundle_store import BundleStore
 from pricing.proof.difference_store import DifferenceStore
 from pricing.proof.explanation_store import ExplanationStore
+from pricing.proof.request_price_store import RequestPriceStore
+from pricing.proof.routes import Proving
 from pricing.proof.routes import routes as proof_routes
 from pricing.run.routes import Around
 from pricing.run.routes import routes as run_routes
@@ -53,9 +55,14 @@ def office_routes(parts: Parts) -> APIRouter:
         parts.desk.corrections.heeded,
         deployed(parts.settings).bands,
     )
-    differences = DifferenceStore(parts.engine)
-    explanations = ExplanationStore(parts.engine, office.billing)
-    router.include_router(proof_routes(bundles, differences, explanations))
+    proving = Proving(
+        bundles,
+        DifferenceStore(parts.engine),
+        ExplanationStore(parts.engine, office.billing),
+        RequestPriceStore(parts.engine, bundles),
+        parts.now,
+    )
+    router.include_router(proof_routes(proving))
     router.include_router(wallet_routes(prepaid, parts.now))
     router.include_router(
         advice_routes(

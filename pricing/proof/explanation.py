@@ -14,7 +14,9 @@ from urllib.parse import urlencode
 from metering.usage import Usage, UsageKey
 from pricing.bills.part import Line, Part
 from pricing.money import shown
+from pricing.prices.book import PriceBook
 from pricing.prices.lookup import Explained
+from pricing.prices.rate import Rate
 from pricing.proof.resum import lines_of_usage
 from pricing.rating.charge import Charge, LineKey
 from pricing.rating.inputs import Inputs
@@ -94,27 +96,28 @@ def _arithmetic(charge: Charge, line: Line) -> str:
 
     A price may be multiplied by a factor: a contract's discount, or a share of a class's price.
     """
-    said = _product(charge)
+    said = product(charge)
     earlier = charge.billed - line.amounts.billed
     if earlier:
-        now = _figure(line.amounts.billed)
-        said += f"; less {_figure(earlier)} on earlier bills = {now}"
+        now = figure(line.amounts.billed)
+        said += f"; less {figure(earlier)} on earlier bills = {now}"
     return said
 
 
-def _product(charge: Charge) -> str:
-    total = _figure(charge.billed)
+def product(charge: Charge) -> str:
+    """Return how a charge comes about, whatever bills carry of it."""
+    total = figure(charge.billed)
     if charge.rate is None:
-        return f"{charge.rule or charge.kind.value}, of {_figure(charge.quantity)} = {total}"
+        return f"{charge.rule or charge.kind.value}, of {figure(charge.quantity)} = {total}"
     price = charge.unit_price
-    factor = f" x {_figure(charge.discount)}" if charge.discount != 1 else ""
-    of = f"{_figure(charge.quantity)} {charge.rate.unit}"
+    factor = f" x {figure(charge.discount)}" if charge.discount != 1 else ""
+    of = f"{figure(charge.quantity)} {charge.rate.unit}"
     if price is None or Fraction(price) * charge.priced_quantity * charge.discount != charge.billed:
         return f"{of} by {charge.rule or charge.rate.model.value}{factor} = {total}"
     return f"{of} x {price:f} / {charge.pricing_unit}{factor} = {total}"
 
 
-def _figure(amount: Fraction) -> str:
+def figure(amount: Fraction) -> str:
     """Return an amount as text: exact where ten decimals hold it, else marked as cut."""
     text = f"{shown(amount):f}"
     is_exact = Fraction(text) == amount
@@ -126,13 +129,19 @@ def _rates(charge: Charge, inputs: Inputs, served: Sequence[Usage]) -> tuple[Exp
     rate = charge.rate
     if rate is None or rate not in inputs.book.rates:
         return ()
-    at = max(charge.period.start, rate.valid.start)
-    wanted = {name: values[0] for name, values in rate.match}
     if served and charge.contract:
         key = served[0].key
-        at = key.hour
-        wanted = {**asked(charge.contract, served_of(key, cuts(inputs))), **wanted}
-    found = inputs.book.explain(rate.item, at, **wanted)
+        wanted = asked(charge.contract, served_of(key, cuts(inputs)))
+        return beside(rate, inputs.book, key.hour, wanted)
+    return beside(rate, inputs.book, max(charge.period.start, rate.valid.start), {})
+
+
+def beside(
+    rate: Rate, book: PriceBook, at: datetime, wanted: Mapping[str, str]
+) -> tuple[Explained, ...]:
+    """Return a rate that applied at an instant, and all others of its kind with why they lost."""
+    named = {name: values[0] for name, values in rate.match}
+    found = book.explain(rate.item, at, **{**wanted, **named})
     return tuple(sorted(found, key=lambda one: one.rate != rate))
 
 

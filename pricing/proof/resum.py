@@ -15,9 +15,9 @@ from metering.identity import Identity, bind
 from metering.rollup import METERS, REQUESTS, bill_records, fold, raw_key
 from metering.usage import Usage, UsageKey, bound_usage
 from pricing.proof.record import Record
-from pricing.rating.charge import LineKey
+from pricing.rating.charge import LineKey, Priced
 from pricing.rating.inputs import Inputs
-from pricing.rating.tokens import priced_lines
+from pricing.rating.tokens import UsageLine, priced_lines
 from pricing.rating.usage_match import Served, cuts, matched
 
 
@@ -88,9 +88,11 @@ def lines_of_usage(inputs: Inputs) -> dict[tuple[Served, str], LineKey]:
     }
 
 
-def _keys(lines: Iterable[tuple[object, ...]]) -> Iterator[tuple[str, LineKey]]:
+def _keys(
+    lines: Iterable[tuple[UsageLine, str, int, Priced]],
+) -> Iterator[tuple[str, LineKey]]:
     for line, meter, _, _ in lines:
-        yield str(meter), line.key  # type: ignore[attr-defined]
+        yield meter, line.key
 
 
 def _edge(edges: Sequence[datetime], hour: datetime) -> datetime:

@@ -24,7 +24,8 @@ from pricing.rating.usage_match import Group
 RESERVED = Priced(Rate(Item.TOKENS, (), Decimal(0), 1, "Tokens"), Fraction(1), "reserved")
 """What tokens inside a reservation cost beside it."""
 
-_BY_THE_UNIT = frozenset({Model.UNIT, Model.TIME})
+BY_THE_UNIT = frozenset({Model.UNIT, Model.TIME})
+"""Models by which a quantity has a price of its own, whatever else was used."""
 
 
 class UsageCharges(NamedTuple):
@@ -39,7 +40,7 @@ def usage_charges(groups: Iterable[Group], inputs: Inputs) -> UsageCharges:
 
     Tiers, packages and flat prices count all usage of a contract that their rate prices.
     """
-    lines: dict[_Line, _Sum] = {}
+    lines: dict[UsageLine, _Sum] = {}
     gaps: dict[str, int] = defaultdict(int)
     for group in groups:
         requests = group.counts.get(REQUESTS, 0)
@@ -54,11 +55,11 @@ def usage_charges(groups: Iterable[Group], inputs: Inputs) -> UsageCharges:
 
 def priced_lines(
     group: Group, inputs: Inputs, gaps: dict[str, int]
-) -> Iterator[tuple["_Line", str, int, Priced]]:
+) -> Iterator[tuple["UsageLine", str, int, Priced]]:
     """Yield each meter of a group with its line, quantity and price; count what has no price."""
     by_month = inputs.book.policy.token_lines == "month"  # noqa: S105 - no password
     for meter, quantity, priced in _priced(group, inputs.book, gaps):
-        daily = not by_month and priced is not RESERVED and priced.rate.model in _BY_THE_UNIT
+        daily = not by_month and priced is not RESERVED and priced.rate.model in BY_THE_UNIT
         period = _day(group.at, inputs.zone) if daily else inputs.month
         yield _line(group, meter, priced, period), meter, quantity, priced
 
@@ -66,7 +67,7 @@ def priced_lines(
 _day = lru_cache(1000)(day_of)
 
 
-class _Line(NamedTuple):
+class UsageLine(NamedTuple):
     """What usage is summed by before it is charged."""
 
     contract: str
@@ -132,27 +133,27 @@ def _priced(
         yield REQUESTS, counts.get(REQUESTS, 0), each
 
 
-def _line(group: Group, meter: str, priced: Priced, whole: Period) -> _Line:
+def _line(group: Group, meter: str, priced: Priced, whole: Period) -> UsageLine:
     """Return the line that a meter of a group belongs to."""
     contract, _, served, _ = group
     rate = priced.rate
     if priced is RESERVED:
-        return _Line(
+        return UsageLine(
             contract.id, whole, "", contract.resource, served.model, "", meter, "", "", "",
             Kind.RESERVED, rate.id,
         )  # fmt: skip
     kind = Kind.REQUESTS if meter == REQUESTS else Kind.TOKENS
     period = whole.overlap(rate.valid)
     assert period is not None
-    if rate.model in _BY_THE_UNIT:
-        return _Line(
+    if rate.model in BY_THE_UNIT:
+        return UsageLine(
             contract.id, period, served.project, contract.resource or served.resource,
             served.model, served.operation, meter, served.band, served.tier, served.reason,
             kind, rate.id,
         )  # fmt: skip
     named = dict(rate.dimensions)
     factored = priced.factor != 1
-    return _Line(
+    return UsageLine(
         contract.id, period, "", named.get("resource", ""), named.get("model", ""),
         named.get("operation", ""), meter if factored else named.get("meter", ""),
         named.get("band", ""), served.tier if factored else named.get("tier", ""), "",
@@ -160,13 +161,13 @@ def _line(group: Group, meter: str, priced: Priced, whole: Period) -> _Line:
     )  # fmt: skip
 
 
-def _order(item: tuple[_Line, _Sum]) -> tuple[_Line, int, str]:
+def _order(item: tuple[UsageLine, _Sum]) -> tuple[UsageLine, int, str]:
     """Order lines so that input comes first: it carries the requests, the others repeat none."""
     line, _ = item
     return line._replace(meter="", rate=""), METERS.index(line.meter or METERS[-1]), line.rate
 
 
-def _charges(line: _Line, held: _Sum) -> list[Charge]:
+def _charges(line: UsageLine, held: _Sum) -> list[Charge]:
     """Return the charges of a line; what corrections took back altogether has none."""
     if not held.quantity:
         return []

@@ -74,6 +74,13 @@ class Billing:
         asked = Asked(self.told.customer(account), month, self._contracts.book, cutoffs)
         return self.told.rating(asked)
 
+    def standing(self, account: Account, month: Period, now: datetime) -> Rating:
+        """Rate a month as it goes on bills from now on: a closed one by the book that closed it."""
+        for run in self.runs.closed(account.id, month.end):
+            if run.month == month:
+                return self.told.rating(self._as_decided(self.told.customer(account), run))
+        return self.rating(account, month, now)
+
     def difference(self, account: Account, month: Period, decision: Decision) -> Part:
         """Return what rating a month by another book, or as of another close run, would change.
 

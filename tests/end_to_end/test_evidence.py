@@ -126,7 +126,9 @@ def test_gaps_and_explanations_are_commands_too(shared_service: Service) -> None
 
     [gap] = json.loads(command(shared_service, "gaps", "--format", "json"))["rows"]
     assert (gap["producer"], gap["first_missing"], gap["last_missing"]) == ("gw-1", 1, 2)
-    assert "it bills its call" in command(shared_service, "explain", "request", "numbered")
+    told_of = command(shared_service, "explain", "request", "numbered")
+    assert "it bills its call" in told_of
+    assert "it belongs to no account: bind its identity" in told_of
     assert "records are set aside" in command(shared_service, "quarantine")
     assert command(shared_service, "quarantine", "--format", "csv").startswith("key,reason,service")
     assert "must be a response id" in command(shared_service, "explain", "request", "nobody")

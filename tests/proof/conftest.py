@@ -30,8 +30,8 @@ e2 2026-10-06T02:30Z tenant=acme pool=shared fresh=500 cached=7 call=r2
 e3 2026-10-06T02:31Z tenant=acme pool=shared fresh=500 cached=7 call=r2 rank=50 dialect=engine
 e4 2026-10-06T02:40Z tenant=acme pool=shared fresh=9 call=r4 trace=t span=s
 e5 2026-10-07T02:40Z tenant=secret-tenant pool=shared fresh=777 output=3 model=secret-model
-e6 2026-10-07T02:41Z tenant=nobody pool=shared fresh=55
-e7 2026-10-09T03:00Z tenant=acme pool=shared fresh=90000 model=m2 outcome=server_error
+e6 2026-10-07T02:41Z tenant=nobody pool=shared fresh=55 call=r6
+e7 2026-10-09T03:00Z tenant=acme pool=shared fresh=90000 model=m2 outcome=server_error call=r7
 e8 2026-10-10T03:00Z tenant=acme pool=shared fresh=1000 call=r8
 e9 2026-10-10T03:00Z tenant=secret-tenant pool=shared fresh=2000 call=r9
 e10 2026-10-10T03:00Z tenant=acme pool=shared fresh=3000 call=r10

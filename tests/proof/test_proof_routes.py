@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from pricing.proof.difference_store import CurrencyMismatchError, DifferenceStore
 from pricing.proof.explanation_store import ExplanationStore, NothingToExplainError
-from pricing.proof.routes import routes
+from pricing.proof.request_price_store import RequestPriceStore
+from pricing.proof.routes import Proving, routes
 from pricing.proof.verification import checked
 from tallystick.cli import app
-from tests.pricing.office_notation import issued
+from tests.builders import arrivals_of
+from tests.pricing.office_notation import LATER, issued
 from tests.proof.told import Told
 
 
@@ -29,8 +31,15 @@ def http(told: Told) -> Iterator[TestClient]:
 
 
 def _routes(told: Told) -> APIRouter:
-    explanations = ExplanationStore(told.engine, told.office.billing)
-    return routes(told.bundles, DifferenceStore(told.engine), explanations)
+    return routes(
+        Proving(
+            told.bundles,
+            DifferenceStore(told.engine),
+            ExplanationStore(told.engine, told.office.billing),
+            RequestPriceStore(told.engine, told.bundles),
+            lambda: LATER,
+        )
+    )
 
 
 def test_a_bundle_comes_as_an_archive_that_checks_out(
@@ -91,3 +100,49 @@ def test_bills_in_different_currencies_are_not_compared(told: Told) -> None:
 
     with pytest.raises(CurrencyMismatchError, match="in CNY and acme-202610 in USD"):
         store.common_currency(one, other)
+
+
+def test_a_request_is_priced_down_to_the_lines_that_hold_it(told: Told, http: TestClient) -> None:
+    bill = issued(told.office)
+
+    [one] = http.get("/v1/requests/r2/price").json()["prices"]
+
+    assert (one["account"], one["amount"], one["currency"]) == ("acme", "0.0038025", "CNY")
+    fresh, cached = one["meters"]
+    assert fresh["arithmetic"] == "500 Tokens x 0.075 / 10000 Tokens = 0.00375"
+    assert (cached["quantity"], cached["amount"]) == (7, "0.0000525")
+    assert fresh["rates"][0]["why"] == "applies"
+    assert len(fresh["rates"]) == 2
+    [line] = fresh["lines"]
+    assert line["bill"] == bill.id
+    row = next(row for row in bill.lines if row["x_LineId"] == line["line"])
+    assert row["ConsumedQuantity"] == 1235076
+
+
+@pytest.mark.parametrize(
+    ("request_id", "why"),
+    [
+        ("r6", "it belongs to no account: bind its identity"),
+        ("r7", "a request that ends in server_error is free"),
+    ],
+)
+def test_a_request_that_costs_nothing_says_why(http: TestClient, request_id: str, why: str) -> None:
+    [one] = http.get(f"/v1/requests/{request_id}/price").json()["prices"]
+
+    assert (one["amount"], one["why"], one["meters"]) == ("0", [why], [])
+
+
+def test_what_no_record_bills_has_no_price(http: TestClient) -> None:
+    assert http.get("/v1/requests/r8/price").json()["prices"] == []
+
+
+def test_a_request_is_priced_before_any_bill_has_it(told: Told, http: TestClient) -> None:
+    issued(told.office)
+    [late] = arrivals_of("e99 2026-10-06T02:00Z tenant=acme pool=shared fresh=1000 call=r99")
+    told.events.record([late.event])
+
+    [one] = http.get("/v1/requests/r99/price").json()["prices"]
+
+    assert one["amount"] == "0.0075"
+    assert one["why"] == ["it was stored after usage was last summed: no bill has it yet"]
+    assert one["meters"][0]["lines"] == []
