@@ -1,4 +1,4 @@
-"""Commands that advise: compare ways to be charged, simulate prices, forecast a month."""
+"""Commands that advise: compare ways to be charged, simulate, forecast, set cost beside price."""
 
 import json
 from pathlib import Path
@@ -23,6 +23,15 @@ _COMPARED = (
 )  # fmt: skip
 _OUTCOME = ("account", "before", "after", "difference", "blockers")
 _FORECAST = ("account", "month_end", "to_date", "low", "expected", "high", "weeks")
+
+_EARNED = (
+    "place", "account", "model", "tokens", "revenue", "cost_on_use", "cost_on_reservation",
+    "margin",
+)  # fmt: skip
+_PLACES = (
+    "place", "hours", "idle_hours", "tokens", "revenue", "cost", "idle_cost", "margin",
+    "per_million_on_use", "per_million_on_reservation",
+)  # fmt: skip
 
 
 @advise_app.command()
@@ -90,6 +99,31 @@ def forecast(
     with connect(Settings(), url) as client:
         found = client.request("GET", "/v1/advice/forecast", params=asked).json()
     _show(found, [found], _FORECAST, format)
+
+
+@advise_app.command()
+def margins(
+    month: Annotated[str, typer.Option(help="Calendar month of the book's zone, YYYY-MM.")],
+    cost: Annotated[list[str], typer.Option(help="node=cost of an hour, or pool=...; repeat it.")],
+    account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Show what nodes and pools earn and cost: by customer and model, idle hours and all.
+
+    Example: tallystick advise margins --month 2026-10 --cost node-1=9.50 --cost shared=40
+    """
+    costs = {name: value for name, _, value in (text.rpartition("=") for text in cost)}
+    asked = {"month": month, "account": account, "costs": costs}
+    headers = {"Content-Type": "application/json"}
+    with connect(Settings(), url) as client:
+        body = json.dumps(asked).encode()
+        path = "/v1/advice/margins"
+        found = client.request("POST", path, body=body, headers=headers).json()
+    rows = [{"place": place["place"]} | row for place in found["places"] for row in place["rows"]]
+    _show(found, rows, _EARNED, format)
+    if format is Format.TABLE:
+        show_rows(found["places"], _PLACES, f"in {found['currency']}")
 
 
 def _options(node: dict[str, Any]) -> list[dict[str, Any]]:

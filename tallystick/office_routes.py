@@ -5,6 +5,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from pricing.advice.advice_store import Adviser
+from pricing.advice.margin_store import MarginStore
 from pricing.bills.export_store import Exports
 from pricing.bills.routes import routes as bill_routes
 from pricing.delivery.routes import Delivering
@@ -27,6 +28,8 @@ from pricing.wallets.routes import Prepaid
 from pricing.wallets.routes import routes as wallet_routes
 from tallystick.api.advice_routes import Advising
 from tallystick.api.advice_routes import routes as advice_routes
+from tallystick.api.margin_routes import Earning
+from tallystick.api.margin_routes import routes as margin_routes
 from tallystick.wiring import Parts, deployed
 
 
@@ -75,4 +78,6 @@ def office_routes(parts: Parts) -> APIRouter:
             )
         )
     )
+    earning = Earning(MarginStore(office), parts.meter, parts.refresh, parts.now)
+    router.include_router(margin_routes(earning))
     return router

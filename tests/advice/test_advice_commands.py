@@ -104,6 +104,22 @@ def test_a_month_is_forecast(running: Service) -> None:
     assert get(running, "forecast", account="acme")["weeks"] == 0
 
 
+def test_cost_is_set_beside_what_is_charged(running: Service) -> None:
+    asked = ("margins", "--month", "2026-10", "--cost", "n1=5.25")
+    [place] = json.loads(command(running, *asked, "--format", "json"))["places"]
+
+    assert (place["hours"], place["idle_hours"], place["cost"]) == (744, 744, "3906.0")
+    assert place["idle_cost"] == place["cost"]
+    assert place["per_million_on_use"] is None
+    assert "3906.0" in command(running, *asked)
+    assert command(running, *asked, "--format", "csv").startswith("place,account,model,tokens")
+    for costs, said in (({"n9": "1"}, "found 'n9'"), ({"n1": "-1"}, "n1"), ({}, "costs")):
+        body = {"month": "2026-10", "costs": costs}
+        answer = httpx2.post(f"{running.address}/v1/advice/margins", json=body, timeout=60)
+        assert answer.status_code in {404, 422}
+        assert said in answer.text
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [
