@@ -12,6 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from collector.batch.fast import Decoded, FastDecoder
+from collector.bundle import SMALL_BODY, Bundler, Sent, Work
 from collector.dialect.normalise import EARLIEST_NS, Rejected, TooManyDaysError
 from collector.dialect.reading import MAX_TEXT
 from collector.inflate import (
@@ -100,6 +101,8 @@ class Receiver:
         self._trouble = Trouble()
         self.allowed = allowed
         self._decoding = asyncio.Semaphore(DECODING_AT_ONCE)
+        work = Work(self._decoded, _small, self._together, self._keep)
+        self._bundler = Bundler(work, self._decoding, DECODING_AT_ONCE)
 
     @property
     def limit(self) -> int:
@@ -116,11 +119,7 @@ class Receiver:
             await self._take_metrics(body, compression, encoding, self._sinks.metrics)
             return
 
-        def decoded() -> Decoded:
-            plain = inflate(body, compression, self.limit)
-            return self._decoder.decode(plain, signal, encoding, self._bounds())
-
-        await self._take(decoded)
+        await self._bundler.take(Sent(body, compression, signal, encoding))
 
     async def take_decoded(self, body: bytes, compression: str, decode: Decode) -> None:
         """Return when every usage event of a body in another shape than OTLP is on disk.
@@ -133,11 +132,22 @@ class Receiver:
             records = decode(inflate(body, compression, self.limit))
             return self._decoder.normalised(records, self._bounds())
 
-        await self._take(decoded)
-
-    async def _take(self, decode: Callable[[], Decoded]) -> None:
         async with self._decoding:
-            found = await asyncio.to_thread(decode)
+            found = await asyncio.to_thread(decoded)
+        await self._keep(found)
+
+    def _decoded(self, sent: Sent) -> Decoded:
+        plain = inflate(sent.body, sent.compression, self.limit)
+        return self._decoder.decode(plain, sent.signal, sent.encoding, self._bounds())
+
+    def _together(self, bodies: Sequence[bytes], signal: Signal) -> Decoded | None:
+        try:
+            return self._decoder.decode_together(bodies, signal, self._bounds())
+        except ValueError:  # one of them is at fault, or all: alone, each is told so
+            return None
+
+    async def _keep(self, found: Decoded) -> None:
+        """Store events, and set aside what could not become one."""
         done = [self._sinks.events(found.batch)] if len(found.batch) else []
         if found.rejected:
             aside = [_set_aside(one) for one in found.rejected]
@@ -188,6 +198,14 @@ class Receiver:
             self._left_out[name if is_room else "(other)"] += count
         if heard.readings:
             await self._stored([metrics.submit(heard.readings)])
+
+
+def _small(sent: Sent) -> bytes | None:
+    """Return a body as it was before compression, if that is sound and small."""
+    try:
+        return inflate(sent.body, sent.compression, SMALL_BODY)
+    except ValueError:
+        return None
 
 
 def _set_aside(rejected: Rejected) -> Quarantined:

@@ -44,6 +44,8 @@ _DOUBLED_AT_ONCE = 250_000
 """Calls that are told more than once, chosen from in one go: their records are sorted in memory."""
 _YIELDING = {"os_threads_nice_value_query": 10}
 """What reads leaves the processor to what receives, where the process may say so (CAP_SYS_NICE)."""
+_ENGINE = {"os_threads_nice_value_merge_mutate": 10}
+"""Merges leave it too: what they take, an insert that many wait for would wait for."""
 _INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0, "optimize_on_insert": 0}
 
 
@@ -109,7 +111,7 @@ class EventStore:
         """
         parts = urlsplit(url)
         if parts.scheme == "chdb" and not parts.netloc:
-            client = _open_chdb(Path(parts.path), _YIELDING)
+            client = _open_chdb(Path(parts.path), _YIELDING, _ENGINE)
             store = cls(client, now_ns, floor, deployment)
             store._writer = _open_chdb(Path(parts.path))
             return store
@@ -298,11 +300,14 @@ class EventStore:
         return int(newest[0][0])
 
 
-def _open_chdb(directory: Path, settings: dict[str, int] | None = None) -> Any:
+def _open_chdb(
+    directory: Path, settings: dict[str, int] | None = None, engine: dict[str, int] | None = None
+) -> Any:
+    """Connect to the engine; ``engine`` is what it starts with, so the first connection says it."""
     directory.mkdir(parents=True, exist_ok=True)
     try:
         return clickhouse_connect.get_client(
-            interface="chdb", path=str(directory), settings=settings
+            interface="chdb", path=str(directory), settings=settings, chdb_options=engine
         )
     except (ClickHouseError, OSError, RuntimeError) as error:
         found = str(error)

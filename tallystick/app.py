@@ -17,6 +17,7 @@ from collector.batch.warm import warm
 from collector.event_routes import routes as event_routes
 from collector.grpc_routes import serve_grpc
 from collector.receive import Limits, NotAllowedError, Receiver
+from collector.routes import Shortcut
 from collector.routes import routes as collector_routes
 from collector.target_routes import routes as target_routes
 from collector.workers.scrape import Plan, Scraper
@@ -117,6 +118,8 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     answer_errors(app)
     describe(app)
     _guard(app, parts)
+    if settings.role.collects:
+        app.add_middleware(Shortcut, receiver=receiver)
     return app
 
 

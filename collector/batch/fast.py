@@ -17,6 +17,7 @@ from collector.batch.memory import address
 from collector.batch.placing import put_in_place
 from collector.batch.rows import ODD, PLAIN
 from collector.batch.salvage import salvaged
+from collector.batch.traces import are_shared
 from collector.batch.walk import Walker, count_records
 from collector.dialect.normalise import EARLIEST_NS, Rejected, check_days, event_of, usage_events
 from collector.dialect.roles import ANY_GATEWAY, Gateways
@@ -90,6 +91,26 @@ class FastDecoder:
         kept = salvaged(raw, signal, encoding)
         found = self._whole(kept.readable, signal, Encoding.PROTOBUF, bounds_ns)
         return replace(found, rejected=[*found.rejected, *kept.broken])
+
+    def decode_together(
+        self, bodies: Sequence[bytes], signal: Signal, bounds_ns: tuple[int, int] = _BOUNDS
+    ) -> Decoded | None:
+        """Return what protobuf bodies say, one after the other; None where each must be read alone.
+
+        Bodies that tell of one trace would be put into one span tree: the parents that their
+        records name, and so their content, would depend on who came at the same time.
+
+        Raises:
+            ValueError: as ``decode`` does; so may one body alone, or none.
+        """
+        raw = b"".join(bodies)
+        if any(count_records(body) < 0 for body in bodies):
+            return None
+        rows = self.walker.walk(raw, is_log=signal is Signal.LOGS)
+        if rows is None or (signal is Signal.TRACES and are_shared(rows, raw, bodies)):
+            return None
+        body = Body(address(np.frombuffer(raw, np.uint8)), rows, signal, raw)
+        return self._by_rows(body, bounds_ns)
 
     def normalised(
         self, records: Iterable[Record], bounds_ns: tuple[int, int] = _BOUNDS

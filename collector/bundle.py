@@ -1,0 +1,159 @@
+"""Small bodies that wait to be decoded are decoded together: a hundred cost little more than one.
+
+bodies -> waiting -> groups of small ones -> decoded in a thread -> committed -> each one's sender
+
+Whoever arrives first is decoded at once; others gather behind it. What cannot be read as one, or is
+not stored as one, is done over one by one: no body suffers from its neighbours.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import NamedTuple
+
+from collector.batch.fast import Decoded
+from collector.otlp import Encoding, Signal
+
+SMALL_BODY = 16 * 1024
+"""Bytes, inflated, of a body that is decoded together with others."""
+MAX_BUNDLE = 256
+"""Bodies that are decoded together: some megabytes, and a few milliseconds."""
+
+
+class Sent(NamedTuple):
+    """A body as it came."""
+
+    body: bytes
+    compression: str
+    signal: Signal
+    encoding: Encoding
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be decoded with others, as far as can be told before it is inflated."""
+        return (
+            len(self.body) <= SMALL_BODY
+            and self.encoding is Encoding.PROTOBUF
+            and self.signal is not Signal.METRICS
+        )
+
+
+class Work(NamedTuple):
+    """What is done with bodies."""
+
+    decode: Callable[[Sent], Decoded]
+    inflate: Callable[[Sent], bytes | None]
+    """None where more than ``SMALL_BODY`` comes out, or nothing that can be read."""
+    decode_together: Callable[[Sequence[bytes], Signal], Decoded | None]
+    """None where each must be decoded alone."""
+    store: Callable[[Decoded], Awaitable[None]]
+
+
+class _Waiting(NamedTuple):
+    sent: Sent
+    done: "asyncio.Future[None]"
+
+
+class Bundler:
+    """Takes bodies one by one and works on as many at a time as wait."""
+
+    def __init__(self, work: Work, decoding: asyncio.Semaphore, at_once: int) -> None:
+        """``decoding`` bounds what is decoded at a time, here and elsewhere; ``at_once``, here."""
+        self._work = work
+        self._decoding = decoding
+        self._idle = at_once
+        self._waiting: deque[_Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, sent: Sent) -> None:
+        """Return when a body was stored.
+
+        Raises:
+            Exception: what decoding or storing it raised.
+        """
+        one = _Waiting(sent, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        if self._idle:
+            self._idle -= 1
+            self._start(self._drain())
+        await one.done
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                async with self._decoding:
+                    group = self._next_group()
+                    found = await asyncio.to_thread(self._decoded, group) if group else []
+                for members, decoded in found:
+                    self._start(self._stored(members, decoded))
+        finally:
+            self._idle += 1
+
+    def _next_group(self) -> list[_Waiting]:
+        """Take the body that waits longest, and if it is small, others like it."""
+        group = [self._waiting.popleft()] if self._waiting else []
+        if not group or not group[0].sent.is_small:
+            return group
+        rest: deque[_Waiting] = deque()
+        while self._waiting and len(group) < MAX_BUNDLE:
+            one = self._waiting.popleft()
+            is_alike = one.sent.is_small and one.sent.signal is group[0].sent.signal
+            (group if is_alike else rest).append(one)
+        self._waiting.extendleft(reversed(rest))
+        return group
+
+    def _decoded(
+        self, group: Sequence[_Waiting]
+    ) -> list[tuple[Sequence[_Waiting], Decoded | Exception]]:
+        small = self._inflated(group) if len(group) > 1 else []
+        if len(small) > 1:
+            members, bodies = zip(*small, strict=True)
+            together = self._work.decode_together(bodies, group[0].sent.signal)
+            if together is not None:
+                taken = set(map(id, members))
+                others = [one for one in group if id(one) not in taken]
+                return [(members, together), *self._one_by_one(others)]
+        return self._one_by_one(group)
+
+    def _inflated(self, group: Sequence[_Waiting]) -> list[tuple[_Waiting, bytes]]:
+        inflated = ((one, self._work.inflate(one.sent)) for one in group)
+        return [(one, body) for one, body in inflated if body is not None]
+
+    def _one_by_one(
+        self, group: Sequence[_Waiting]
+    ) -> list[tuple[Sequence[_Waiting], Decoded | Exception]]:
+        return [([one], self._alone(one.sent)) for one in group]
+
+    def _alone(self, sent: Sent) -> Decoded | Exception:
+        try:
+            return self._work.decode(sent)
+        except Exception as error:  # noqa: BLE001 - its sender must hear of any failure
+            return error
+
+    async def _stored(self, group: Sequence[_Waiting], decoded: Decoded | Exception) -> None:
+        """Store what a group says; where that fails, each one's own part of it."""
+        error = decoded if isinstance(decoded, Exception) else await self._failure(decoded)
+        if error and len(group) > 1:
+            for one in group:
+                alone = await asyncio.to_thread(self._alone, one.sent)
+                self._start(self._stored([one], alone))
+            return
+        for one in group:
+            if one.done.done():  # the sender has given up
+                continue
+            if error:
+                one.done.set_exception(error)
+            else:
+                one.done.set_result(None)
+
+    async def _failure(self, decoded: Decoded) -> Exception | None:
+        try:
+            await self._work.store(decoded)
+        except Exception as error:  # noqa: BLE001 - its sender must hear of any failure
+            return error
+        return None
