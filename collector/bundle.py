@@ -8,16 +8,20 @@ not stored as one, is done over one by one: no body suffers from its neighbours.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from collector.batch.fast import Decoded
 from collector.otlp import Encoding, Signal
 
-SMALL_BODY = 16 * 1024
+Item = TypeVar("Item")
+
+SMALL_BODY = 256 * 1024
 """Bytes, inflated, of a body that is decoded together with others."""
 MAX_BUNDLE = 256
-"""Bodies that are decoded together: some megabytes, and a few milliseconds."""
+"""Bodies that are decoded together at most."""
+MAX_BUNDLE_BYTES = 1024 * 1024
+"""Bytes, inflated, at which a bundle is full: ten milliseconds of decoding."""
 
 
 class Sent(NamedTuple):
@@ -52,6 +56,10 @@ class Work(NamedTuple):
 class _Waiting(NamedTuple):
     sent: Sent
     done: "asyncio.Future[None]"
+
+
+_Found = tuple[Sequence[_Waiting], Decoded | Exception]
+"""Bodies, and what they say together or why that cannot be read."""
 
 
 class Bundler:
@@ -100,33 +108,35 @@ class Bundler:
         if not group or not group[0].sent.is_small:
             return group
         rest: deque[_Waiting] = deque()
-        while self._waiting and len(group) < MAX_BUNDLE:
+        size = len(group[0].sent.body)
+        while self._waiting and len(group) < MAX_BUNDLE and size < MAX_BUNDLE_BYTES:
             one = self._waiting.popleft()
             is_alike = one.sent.is_small and one.sent.signal is group[0].sent.signal
             (group if is_alike else rest).append(one)
+            size += len(one.sent.body) if is_alike else 0
         self._waiting.extendleft(reversed(rest))
         return group
 
-    def _decoded(
-        self, group: Sequence[_Waiting]
-    ) -> list[tuple[Sequence[_Waiting], Decoded | Exception]]:
+    def _decoded(self, group: Sequence[_Waiting]) -> list[_Found]:
         small = self._inflated(group) if len(group) > 1 else []
-        if len(small) > 1:
-            members, bodies = zip(*small, strict=True)
-            together = self._work.decode_together(bodies, group[0].sent.signal)
-            if together is not None:
-                taken = set(map(id, members))
-                others = [one for one in group if id(one) not in taken]
-                return [(members, together), *self._one_by_one(others)]
-        return self._one_by_one(group)
+        taken = {id(one) for one, _ in small}
+        found = self._one_by_one([one for one in group if id(one) not in taken])
+        for bundle in bundles(small, lambda one: len(one[1])):
+            members = [one for one, _ in bundle]
+            together = self._together(bundle, group[0].sent.signal)
+            found += [(members, together)] if together else self._one_by_one(members)
+        return found
 
     def _inflated(self, group: Sequence[_Waiting]) -> list[tuple[_Waiting, bytes]]:
         inflated = ((one, self._work.inflate(one.sent)) for one in group)
         return [(one, body) for one, body in inflated if body is not None]
 
-    def _one_by_one(
-        self, group: Sequence[_Waiting]
-    ) -> list[tuple[Sequence[_Waiting], Decoded | Exception]]:
+    def _together(self, bundle: Sequence[tuple[_Waiting, bytes]], signal: Signal) -> Decoded | None:
+        if len(bundle) < 2:
+            return None
+        return self._work.decode_together([body for _, body in bundle], signal)
+
+    def _one_by_one(self, group: Sequence[_Waiting]) -> list[_Found]:
         return [([one], self._alone(one.sent)) for one in group]
 
     def _alone(self, sent: Sent) -> Decoded | Exception:
@@ -157,3 +167,20 @@ class Bundler:
         except Exception as error:  # noqa: BLE001 - its sender must hear of any failure
             return error
         return None
+
+
+def bundles(items: Iterable[Item], size_of: Callable[[Item], int]) -> list[list[Item]]:
+    """Cut items, in order, into bundles that are full at ``MAX_BUNDLE_BYTES``.
+
+    >>> [len(one) for one in bundles([400_000] * 7, lambda size: size)]
+    [3, 3, 1]
+    """
+    found: list[list[Item]] = []
+    size = MAX_BUNDLE_BYTES
+    for item in items:
+        if size >= MAX_BUNDLE_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(item)
+        size += size_of(item)
+    return found
