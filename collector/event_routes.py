@@ -16,7 +16,7 @@ from collector.logs.access_log import ReadLog, read_log
 from collector.logs.cloudevents import MEDIA_TYPES, decode_events, framing_of
 from collector.otlp import Record
 from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
-from collector.routes import read_body
+from collector.routes import compression_of, read_body
 
 LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
 
@@ -47,7 +47,7 @@ def routes(receiver: Receiver) -> APIRouter:
         def decoded(plain: bytes) -> list[Record]:
             return decode_events(plain, framing)
 
-        await receiver.take_decoded(body, _compression(request), decoded)
+        await receiver.take_decoded(body, compression_of(request), decoded)
         return Response(status_code=204)
 
     async def take_lines(request: Request, body: bytes) -> Response:
@@ -59,7 +59,7 @@ def routes(receiver: Receiver) -> APIRouter:
             logs.append(read_log(plain))
             return logs[0].records
 
-        await receiver.take_decoded(body, _compression(request), decoded)
+        await receiver.take_decoded(body, compression_of(request), decoded)
         return JSONResponse(_told(logs[0]))
 
     @router.post("/v1/events", summary="CloudEvents of usage", status_code=204)
@@ -78,10 +78,6 @@ def routes(receiver: Receiver) -> APIRouter:
 def _check_type(media_type: str, wanted: tuple[str, ...]) -> None:
     if media_type not in wanted:
         raise UnknownContentTypeError(media_type or "none", wanted)
-
-
-def _compression(request: Request) -> str:
-    return request.headers.get("content-encoding", "")
 
 
 def _told(log: ReadLog) -> dict[str, Any]:

@@ -23,8 +23,7 @@ def routes(receiver: Receiver) -> APIRouter:
             encoding = _encoding(said)
             receiver.allowed(request.headers.get("authorization", ""))
             body = await read_body(request, receiver.limit)
-            compression = request.headers.get("content-encoding", "")
-            await receiver.take(body, compression, signal, encoding)
+            await receiver.take(body, compression_of(request), signal, encoding)
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
             is_protobuf = _media_type(said) == Encoding.PROTOBUF
             spoken = Encoding.PROTOBUF if is_protobuf else Encoding.JSON
@@ -59,6 +58,11 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise BodyTooLargeError(limit)
         parts.append(part)
     return b"".join(parts)
+
+
+def compression_of(request: Request) -> str:
+    """Return what the body's Content-Encoding says; a list may come on several lines."""
+    return ",".join(request.headers.getlist("content-encoding"))
 
 
 def _encoding(content_type: str) -> Encoding:
