@@ -30,6 +30,7 @@ from collector.otlp import (
     TooManyRecordsError,
 )
 from collector.otlp_metrics import decode_metrics
+from collector.slots import Slots
 from collector.trouble import Trouble
 from collector.workers.engines import Heard, Vocabulary
 from metering.event import MAX_INSTANT_NS
@@ -99,7 +100,7 @@ class Receiver:
         self._left_out: Counter[str] = Counter()
         self._trouble = Trouble()
         self.allowed = allowed
-        self._decoding = asyncio.Semaphore(DECODING_AT_ONCE)
+        self._decoding = Slots(DECODING_AT_ONCE)
 
     @property
     def limit(self) -> int:
@@ -136,8 +137,7 @@ class Receiver:
         await self._take(decoded)
 
     async def _take(self, decode: Callable[[], Decoded]) -> None:
-        async with self._decoding:
-            found = await asyncio.to_thread(decode)
+        found = await self._decoding.run(decode)
         done = [self._sinks.events(found.batch)] if len(found.batch) else []
         if found.rejected:
             aside = [_set_aside(one) for one in found.rejected]
@@ -180,8 +180,7 @@ class Receiver:
             plain = inflate(body, compression, self.limit)
             return decode_metrics(plain, encoding, metrics.words, self._bounds())
 
-        async with self._decoding:
-            heard = await asyncio.to_thread(heard_of)
+        heard = await self._decoding.run(heard_of)
         for full_name, count in heard.unknown.items():
             name = full_name[:MAX_NAME]
             is_room = name in self._left_out or len(self._left_out) < MAX_LEFT_OUT
