@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from collector.logs.access_log import ReadLog, read_log
 from collector.logs.cloudevents import MEDIA_TYPES, decode_events, framing_of
 from collector.otlp import Record
 from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
-from collector.routes import compression_of, read_body
+from collector.routes import compression_of, to_nobody
 
 LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
 
@@ -36,7 +37,10 @@ def routes(receiver: Receiver) -> APIRouter:
         """Read the body, let it be taken, and answer a refusal with one sentence."""
         try:
             receiver.allowed(request.headers.get("authorization", ""))
-            return await take(request, await read_body(request, receiver.limit))
+            async with receiver.bodies.whole(request.stream()) as body:
+                return await take(request, body)
+        except ClientDisconnect:
+            return to_nobody()
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
             return _refused(*receiver.refused(error))
 

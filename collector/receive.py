@@ -12,6 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from collector.batch.fast import Decoded, FastDecoder
+from collector.bodies import Bodies, NoBodyRoomError, SlowBodyError
 from collector.dialect.normalise import EARLIEST_NS, Rejected, TooManyDaysError
 from collector.dialect.reading import MAX_TEXT
 from collector.inflate import (
@@ -100,6 +101,7 @@ class Receiver:
         self._left_out: Counter[str] = Counter()
         self._trouble = Trouble()
         self.allowed = allowed
+        self.bodies = Bodies(limits.body_bytes)
         self._decoding = Slots(DECODING_AT_ONCE)
 
     @property
@@ -209,7 +211,7 @@ def refusal_of(error: Exception) -> tuple[Refusal, str]:
     500 is, would lose the batch.
     """
     refusal = next((r for kind, r in REFUSALS if isinstance(error, kind)), UNAVAILABLE)
-    if refusal is not UNAVAILABLE or isinstance(error, NoRoomError):
+    if refusal is not UNAVAILABLE or isinstance(error, _TOLD):
         return refusal, str(error)
     return refusal, "the service must store the request, found a fault of its own: send it again"
 
@@ -244,3 +246,5 @@ REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (NotAllowedError, Refusal(401, 16)),
 )
 """The sender's faults. None of them is retried."""
+_TOLD = (NoRoomError, NoBodyRoomError, SlowBodyError)
+"""What keeps us from taking a body now, and may be told to its sender."""

@@ -6,8 +6,8 @@ Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/spe
 import json
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 
-from collector.inflate import BodyTooLargeError
 from collector.otlp import Encoding, Signal
 from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
 from collector.rpc_status import status_message
@@ -22,8 +22,10 @@ def routes(receiver: Receiver) -> APIRouter:
         try:
             encoding = _encoding(said)
             receiver.allowed(request.headers.get("authorization", ""))
-            body = await read_body(request, receiver.limit)
-            await receiver.take(body, compression_of(request), signal, encoding)
+            async with receiver.bodies.whole(request.stream()) as body:
+                await receiver.take(body, compression_of(request), signal, encoding)
+        except ClientDisconnect:
+            return to_nobody()
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
             is_protobuf = _media_type(said) == Encoding.PROTOBUF
             spoken = Encoding.PROTOBUF if is_protobuf else Encoding.JSON
@@ -48,16 +50,9 @@ def routes(receiver: Receiver) -> APIRouter:
     return router
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the body as sent, and no more of it than the limit."""
-    parts: list[bytes] = []
-    left = limit
-    async for part in request.stream():
-        left -= len(part)
-        if left < 0:
-            raise BodyTooLargeError(limit)
-        parts.append(part)
-    return b"".join(parts)
+def to_nobody() -> Response:
+    """Answer a client that went away in the middle of its body: that is no fault of ours."""
+    return Response(status_code=400)
 
 
 def compression_of(request: Request) -> str:
