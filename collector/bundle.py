@@ -9,10 +9,12 @@ not stored as one, is done over one by one: no body suffers from its neighbours.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from collector.batch.fast import Decoded
 from collector.otlp import Encoding, Signal
+from collector.slots import Slots
 
 Item = TypeVar("Item")
 
@@ -65,10 +67,10 @@ _Found = tuple[Sequence[_Waiting], Decoded | Exception]
 class Bundler:
     """Takes bodies one by one and works on as many at a time as wait."""
 
-    def __init__(self, work: Work, decoding: asyncio.Semaphore, at_once: int) -> None:
-        """``decoding`` bounds what is decoded at a time, here and elsewhere; ``at_once``, here."""
+    def __init__(self, work: Work, slots: Slots, at_once: int) -> None:
+        """``slots`` bound what is decoded at a time, here and elsewhere; ``at_once``, here."""
         self._work = work
-        self._decoding = decoding
+        self._slots = slots
         self._idle = at_once
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,18 +96,16 @@ class Bundler:
     async def _drain(self) -> None:
         try:
             while self._waiting:
-                async with self._decoding:
-                    group = self._next_group()
-                    found = await asyncio.to_thread(self._decoded, group) if group else []
-                for members, decoded in found:
+                decode = partial(self._decoded, self._next_group())
+                for members, decoded in await self._slots.run(decode):
                     self._start(self._stored(members, decoded))
         finally:
             self._idle += 1
 
     def _next_group(self) -> list[_Waiting]:
         """Take the body that waits longest, and if it is small, others like it."""
-        group = [self._waiting.popleft()] if self._waiting else []
-        if not group or not group[0].sent.is_small:
+        group = [self._waiting.popleft()]
+        if not group[0].sent.is_small:
             return group
         rest: deque[_Waiting] = deque()
         size = len(group[0].sent.body)
@@ -134,7 +134,10 @@ class Bundler:
     def _together(self, bundle: Sequence[tuple[_Waiting, bytes]], signal: Signal) -> Decoded | None:
         if len(bundle) < 2:
             return None
-        return self._work.decode_together([body for _, body in bundle], signal)
+        try:
+            return self._work.decode_together([body for _, body in bundle], signal)
+        except Exception:  # noqa: BLE001 - one is at fault, or all are: alone, each is told so
+            return None
 
     def _one_by_one(self, group: Sequence[_Waiting]) -> list[_Found]:
         return [([one], self._alone(one.sent)) for one in group]
@@ -150,7 +153,7 @@ class Bundler:
         error = decoded if isinstance(decoded, Exception) else await self._failure(decoded)
         if error and len(group) > 1:
             for one in group:
-                alone = await asyncio.to_thread(self._alone, one.sent)
+                alone = await self._slots.run(partial(self._alone, one.sent))
                 self._start(self._stored([one], alone))
             return
         for one in group:

@@ -11,12 +11,13 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from collector.logs.access_log import ReadLog, read_log
 from collector.logs.cloudevents import MEDIA_TYPES, decode_events, framing_of
 from collector.otlp import Record
 from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
-from collector.routes import read_body
+from collector.routes import compression_of, to_nobody
 
 LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json")
 
@@ -36,7 +37,10 @@ def routes(receiver: Receiver) -> APIRouter:
         """Read the body, let it be taken, and answer a refusal with one sentence."""
         try:
             receiver.allowed(request.headers.get("authorization", ""))
-            return await take(request, await read_body(request, receiver.limit))
+            async with receiver.bodies.whole(request.stream()) as body:
+                return await take(request, body)
+        except ClientDisconnect:
+            return to_nobody()
         except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
             return _refused(*receiver.refused(error))
 
@@ -47,7 +51,7 @@ def routes(receiver: Receiver) -> APIRouter:
         def decoded(plain: bytes) -> list[Record]:
             return decode_events(plain, framing)
 
-        await receiver.take_decoded(body, _compression(request), decoded)
+        await receiver.take_decoded(body, compression_of(request), decoded)
         return Response(status_code=204)
 
     async def take_lines(request: Request, body: bytes) -> Response:
@@ -59,7 +63,7 @@ def routes(receiver: Receiver) -> APIRouter:
             logs.append(read_log(plain))
             return logs[0].records
 
-        await receiver.take_decoded(body, _compression(request), decoded)
+        await receiver.take_decoded(body, compression_of(request), decoded)
         return JSONResponse(_told(logs[0]))
 
     @router.post("/v1/events", summary="CloudEvents of usage", status_code=204)
@@ -78,10 +82,6 @@ def routes(receiver: Receiver) -> APIRouter:
 def _check_type(media_type: str, wanted: tuple[str, ...]) -> None:
     if media_type not in wanted:
         raise UnknownContentTypeError(media_type or "none", wanted)
-
-
-def _compression(request: Request) -> str:
-    return request.headers.get("content-encoding", "")
 
 
 def _told(log: ReadLog) -> dict[str, Any]:

@@ -17,6 +17,9 @@ _STEP = 64 * 1024
 """Bytes given to a decompressor at a time: it copies what follows a member, so many small members
 in one piece would cost the square of their number."""
 
+_MOST_LAYERS = 3
+"""Encodings that a body may have one around the other."""
+
 
 class _Decompressor(Protocol):
     """What zlib and zstd have in common: one member or frame at a time."""
@@ -38,7 +41,7 @@ def _gzip() -> _Decompressor:
 
 
 def _deflate() -> _Decompressor:
-    """HTTP's deflate is the zlib format."""
+    """HTTP's deflate is the zlib format, which the upstream Collector calls by its own name."""
     return zlib.decompressobj()
 
 
@@ -51,32 +54,40 @@ _DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
     "gzip": _gzip,
     "x-gzip": _gzip,
     "deflate": _deflate,
+    "zlib": _deflate,
     "zstd": _zstd,
 }
+_NONE = frozenset({"", "identity"})
 
 
 def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     """Return the body as it was before compression, at most ``limit`` bytes.
+
+    An encoding may be a list, in the order in which they were applied (RFC 9110 8.4); the limit
+    holds for what comes out of each of them.
 
     Raises:
         UnknownEncodingError: none of gzip, deflate, zstd and identity.
         BodyTooLargeError: more would come out than the limit; no more than that was inflated.
         BadCompressionError: not what the encoding says.
     """
-    name = encoding.strip().lower()
-    if name in {"", "identity"}:
-        plain = body
-    elif name in _DECOMPRESSORS:
-        plain = _members(body, name, limit)
-    else:
+    names = (name.strip().lower() for name in encoding.split(","))
+    layers = [name for name in names if name not in _NONE]
+    if len(layers) > _MOST_LAYERS or not _DECOMPRESSORS.keys() >= set(layers):
         raise UnknownEncodingError(encoding)
+    plain = body
+    for name in reversed(layers):
+        plain = _members(plain, name, limit)
     if len(plain) > limit:
         raise BodyTooLargeError(limit)
     return plain
 
 
 def _members(body: bytes, name: str, limit: int) -> bytes:
-    """Inflate every member or frame of a body, and no more than a byte past the limit."""
+    """Inflate every member or frame of a body, and no more than a byte past the limit.
+
+    An empty body is what it is: clients announce a compression and then have nothing to send.
+    """
     parts: list[bytes] = []
     left = limit + 1
     at = 0
@@ -92,7 +103,9 @@ def _members(body: bytes, name: str, limit: int) -> bytes:
             at += len(step) - len(member.unused_data)
     except (zlib.error, ZstdError) as error:
         raise BadCompressionError(name, str(error)) from error
-    if body and left > 0 and not member.eof:
+    if left <= 0:
+        raise BodyTooLargeError(limit)
+    if body and not member.eof:
         raise BadCompressionError(name, "its end in mid-stream")
     return b"".join(parts)
 

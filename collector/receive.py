@@ -12,6 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from collector.batch.fast import Decoded, FastDecoder
+from collector.bodies import Bodies, NoBodyRoomError, SlowBodyError
 from collector.bundle import SMALL_BODY, Bundler, Sent, Work
 from collector.dialect.normalise import EARLIEST_NS, Rejected, TooManyDaysError
 from collector.dialect.reading import MAX_TEXT
@@ -31,6 +32,7 @@ from collector.otlp import (
     TooManyRecordsError,
 )
 from collector.otlp_metrics import decode_metrics
+from collector.slots import Slots
 from collector.trouble import Trouble
 from collector.workers.engines import Heard, Vocabulary
 from metering.event import MAX_INSTANT_NS
@@ -100,7 +102,8 @@ class Receiver:
         self._left_out: Counter[str] = Counter()
         self._trouble = Trouble()
         self.allowed = allowed
-        self._decoding = asyncio.Semaphore(DECODING_AT_ONCE)
+        self.bodies = Bodies(limits.body_bytes)
+        self._decoding = Slots(DECODING_AT_ONCE)
         work = Work(self._decoded, _small, self._together, self._keep)
         self._bundler = Bundler(work, self._decoding, DECODING_AT_ONCE)
 
@@ -132,19 +135,14 @@ class Receiver:
             records = decode(inflate(body, compression, self.limit))
             return self._decoder.normalised(records, self._bounds())
 
-        async with self._decoding:
-            found = await asyncio.to_thread(decoded)
-        await self._keep(found)
+        await self._keep(await self._decoding.run(decoded))
 
     def _decoded(self, sent: Sent) -> Decoded:
         plain = inflate(sent.body, sent.compression, self.limit)
         return self._decoder.decode(plain, sent.signal, sent.encoding, self._bounds())
 
     def _together(self, bodies: Sequence[bytes], signal: Signal) -> Decoded | None:
-        try:
-            return self._decoder.decode_together(bodies, signal, self._bounds())
-        except ValueError:  # one of them is at fault, or all: alone, each is told so
-            return None
+        return self._decoder.decode_together(bodies, signal, self._bounds())
 
     async def _keep(self, found: Decoded) -> None:
         """Store events, and set aside what could not become one."""
@@ -190,8 +188,7 @@ class Receiver:
             plain = inflate(body, compression, self.limit)
             return decode_metrics(plain, encoding, metrics.words, self._bounds())
 
-        async with self._decoding:
-            heard = await asyncio.to_thread(heard_of)
+        heard = await self._decoding.run(heard_of)
         for full_name, count in heard.unknown.items():
             name = full_name[:MAX_NAME]
             is_room = name in self._left_out or len(self._left_out) < MAX_LEFT_OUT
@@ -228,7 +225,7 @@ def refusal_of(error: Exception) -> tuple[Refusal, str]:
     500 is, would lose the batch.
     """
     refusal = next((r for kind, r in REFUSALS if isinstance(error, kind)), UNAVAILABLE)
-    if refusal is not UNAVAILABLE or isinstance(error, NoRoomError):
+    if refusal is not UNAVAILABLE or isinstance(error, _TOLD):
         return refusal, str(error)
     return refusal, "the service must store the request, found a fault of its own: send it again"
 
@@ -263,3 +260,5 @@ REFUSALS: tuple[tuple[type[Exception], Refusal], ...] = (
     (NotAllowedError, Refusal(401, 16)),
 )
 """The sender's faults. None of them is retried."""
+_TOLD = (NoRoomError, NoBodyRoomError, SlowBodyError)
+"""What keeps us from taking a body now, and may be told to its sender."""

@@ -6,9 +6,9 @@ Source: https://github.com/open-telemetry/opentelemetry-proto/blob/main/docs/spe
 import json
 
 from fastapi import APIRouter, Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from collector.inflate import BodyTooLargeError
 from collector.otlp import Encoding, Signal
 from collector.receive import UNAVAILABLE, Receiver, Refusal, UnknownContentTypeError
 from collector.rpc_status import status_message
@@ -65,9 +65,10 @@ async def _received(receiver: Receiver, request: Request, signal: Signal) -> Res
     try:
         encoding = _encoding(said)
         receiver.allowed(request.headers.get("authorization", ""))
-        body = await read_body(request, receiver.limit)
-        compression = request.headers.get("content-encoding", "")
-        await receiver.take(body, compression, signal, encoding)
+        async with receiver.bodies.whole(request.stream()) as body:
+            await receiver.take(body, compression_of(request), signal, encoding)
+    except ClientDisconnect:
+        return to_nobody()
     except Exception as error:  # noqa: BLE001 - a request's edge: a 500 would make clients drop
         is_protobuf = _media_type(said) == Encoding.PROTOBUF
         spoken = Encoding.PROTOBUF if is_protobuf else Encoding.JSON
@@ -75,16 +76,14 @@ async def _received(receiver: Receiver, request: Request, signal: Signal) -> Res
     return _accepted(encoding)
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read the body as sent, and no more of it than the limit."""
-    parts: list[bytes] = []
-    left = limit
-    async for part in request.stream():
-        left -= len(part)
-        if left < 0:
-            raise BodyTooLargeError(limit)
-        parts.append(part)
-    return b"".join(parts)
+def to_nobody() -> Response:
+    """Answer a client that went away in the middle of its body: that is no fault of ours."""
+    return Response(status_code=400)
+
+
+def compression_of(request: Request) -> str:
+    """Return what the body's Content-Encoding says; a list may come on several lines."""
+    return ",".join(request.headers.getlist("content-encoding"))
 
 
 def _encoding(content_type: str) -> Encoding:

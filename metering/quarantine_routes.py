@@ -9,11 +9,11 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from metering.corrections.decision_store import Decision, DecisionStore
-from metering.corrections.entry import Entry, Fate, entered
+from metering.corrections.entry import EnteredError, Entry, Fate, entered
 from metering.corrections.jobs import Desk
 from metering.event import Outcome
 from metering.event_store import EventStore, Watermark
-from metering.explain import row_of
+from metering.explain import UnknownRequestError, row_of
 from metering.period import iso_of, parse_instant
 from metering.quarantine import Held, Quarantined
 from metering.quarantine_store import QuarantineStore
@@ -49,8 +49,8 @@ class Entering(Signed):
     def entry(self) -> Entry:
         """Return it as the core takes it."""
         said = self.model_dump(exclude={"actor", "reason", "ended_at"})
-        ended_at = parse_instant(self.ended_at).timestamp() if self.ended_at else 0
-        return Entry(**said, ended_at=int(ended_at) * 1_000_000_000)
+        ended_at = _nanoseconds(parse_instant(self.ended_at)) if self.ended_at else 0
+        return Entry(**said, ended_at=ended_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,40 @@ class Aside:
         """Return how many records are set aside about which nothing is decided."""
         return self.quarantine.count(self.decisions.decided())
 
-    def decide(self, key: str, fate: Fate, signed: Signed) -> None:
-        """Keep a decision about a record that is set aside."""
-        record = self.quarantine.one(int(key, 16))
-        decision = Decision(record.key, fate, signed.actor, signed.reason, self.now())
-        self.decisions.decide(decision)
+    def discard(self, key: str, signed: Signed) -> None:
+        """Keep the decision that a record set aside is no usage."""
+        self.decisions.decide(self._decision(key, Fate.DISCARDED, signed))
 
     def enter(self, key: str, entering: Entering) -> bytes:
-        """Store the event that a record should have been, and return its identity."""
-        event = entered(self.quarantine.one(int(key, 16)), entering.entry())
-        self.events.record([event])
-        self.decide(key, Fate.ENTERED, entering)
+        """Store the event that a record should have been, and return its identity.
+
+        Raises:
+            EnteredError: another event has this identity.
+        """
+        now_ns = _nanoseconds(self.now())
+        event = entered(self.quarantine.one(int(key, 16)), entering.entry(), now_ns)
+
+        def store() -> None:
+            known = self._stored(event.event_id)
+            if known and event.content_hash not in known:
+                raise EnteredError(key)
+            self.events.record([event])
+
+        self.decisions.decide(self._decision(key, Fate.ENTERED, entering), store)
         return event.event_id
+
+    def _decision(self, key: str, fate: Fate, signed: Signed) -> Decision:
+        record = self.quarantine.one(int(key, 16))
+        return Decision(record.key, fate, signed.actor, signed.reason, self.now())
+
+    def _stored(self, event_id: bytes) -> set[int]:
+        """Return the hashes of all that was stored under an identity."""
+        try:
+            told = self.events.explained(event_id.hex())
+        except UnknownRequestError:
+            return set()
+        events = [one.verdict.event for one in told]
+        return {event.content_hash for event in events if event.event_id == event_id}
 
 
 def routes(aside: Aside) -> APIRouter:
@@ -104,7 +126,7 @@ def routes(aside: Aside) -> APIRouter:
     @router.post("/v1/quarantine/{key}/discard", summary="Leave a record out for good")
     def discard(key: Key, signed: Signed) -> dict[str, Any]:
         """Decide that a record set aside is no usage."""
-        aside.decide(key, Fate.DISCARDED, signed)
+        aside.discard(key, signed)
         return {"key": key, "fate": Fate.DISCARDED.value}
 
     @router.post("/v1/quarantine/{key}/entry", summary="Enter a record into its hour")
@@ -144,6 +166,10 @@ def routes(aside: Aside) -> APIRouter:
         return {"request": request, "records": [row_of(one) for one in found]}
 
     return router
+
+
+def _nanoseconds(instant: datetime) -> int:
+    return round(instant.timestamp() * 1_000_000) * 1000
 
 
 def _row(one: Quarantined) -> dict[str, Any]:

@@ -73,6 +73,7 @@ _SGLANG = System(
         Row("sglang:num_running_reqs", RUNNING),
         Row("sglang:num_queue_reqs", WAITING),
         Row("sglang:num_prefill_bootstrap_queue_reqs", WAITING, fixed={"queue": "bootstrap"}),
+        Row("sglang:num_prefill_prealloc_queue_reqs", WAITING, fixed={"queue": "bootstrap"}),
         Row("sglang:num_decode_prealloc_queue_reqs", WAITING, fixed={"queue": "prealloc"}),
         Row("sglang:num_prefill_inflight_queue_reqs", "requests_transferring"),
         Row("sglang:num_decode_transfer_queue_reqs", "requests_transferring"),
@@ -102,6 +103,7 @@ _DCGM = System(
     origin={"gpu": ("UUID", "gpu"), "node": ("hostname", "Hostname")},
     keep={"GPU_I_ID": "mig"},
     repeats=("container", "namespace", "pod", "pod_uid"),
+    blanks=((0x7FFFFFF0, 0x7FFFFFFF), (2**47, 2**47 + 15)),
     rows=(
         Row("DCGM_FI_DEV_GPU_UTIL", "gpu_busy", _PERCENT),
         Row("DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gpu_engine_active"),
@@ -132,7 +134,12 @@ _DCGM = System(
         Row("DCGM_FI_DEV_PCIE_REPLAY_COUNTER", "gpu_errors", fixed={"kind": "pcie-replay"}),
     ),
 )
-"""dcgm-exporter. A card that several pods share is told of once for each of them."""
+"""dcgm-exporter. A card that several pods share is told of once for each of them. Its blanks mean
+"not supported", "no permission" and the like, in 32 bits and in doubles.
+
+Source: https://github.com/NVIDIA/DCGM/blob/master/dcgmlib/dcgm_structs.h (DCGM_INT32_BLANK,
+DCGM_FP64_BLANK)
+"""
 
 _TGI = System(
     "tgi",
@@ -197,7 +204,9 @@ _LITELLM = System(
     rows=(
         Row("litellm_in_flight_requests", RUNNING),
         Row("litellm_input_tokens_metric_total", "prompt_tokens"),
+        Row("litellm_input_tokens_total", "prompt_tokens", rank=1),
         Row("litellm_output_tokens_metric_total", "generation_tokens"),
+        Row("litellm_output_tokens_total", "generation_tokens", rank=1),
         Row("litellm_input_cached_tokens_metric_total", "cached_tokens"),
         Row("litellm_provider_cache_read_input_tokens_metric_total", "cached_tokens", rank=1),
         Row("litellm_proxy_total_requests_metric_total", "requests_received"),

@@ -28,10 +28,7 @@ from metering.signal import (
 )
 
 SENTINEL = float(0x7FFFFFFFFFFFFFF0)
-"""From here on DCGM means "not supported" or "no permission", not a number.
-
-Source: https://github.com/NVIDIA/DCGM/blob/master/dcgmlib/dcgm_structs.h (DCGM_INT64_BLANK)
-"""
+"""From here on no software means a number: DCGM's 64-bit blanks are the lowest that are seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,8 @@ class System:
     repeats: tuple[str, ...] = ()
     """Labels whose series say the same thing again, as tensor-parallel ranks do: the largest
     counts. Series that differ in any other label are different, and add up if it is not kept."""
+    blanks: tuple[tuple[int, int], ...] = ()
+    """The first and the last of values that stand for "no value"."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.origin) - set(ORIGIN_FIELDS))
@@ -135,7 +134,7 @@ def hear(points: Iterable[Point], words: Vocabulary, origin: Origin, context: by
     told: list[_Told] = []
     for point in points:
         rows = words.get(canonical(point.name), ())
-        found = [_Told(known, scaled) for known in rows if (scaled := _scaled(point, known.row))]
+        found = [_Told(known, scaled) for known in rows if (scaled := _scaled(point, known))]
         told += found
         if not found:
             unknown[point.name] += 1
@@ -149,12 +148,13 @@ class _Told(NamedTuple):
     point: Point
 
 
-def _scaled(point: Point, row: Row) -> Point | None:
+def _scaled(point: Point, known: Known) -> Point | None:
     """Return the point in the row's unit, or nothing where it tells nothing."""
+    row = known.row
     if any(point.labels.get(name, "") != value for name, value in row.where.items()):
         return None
     value = _product(point.labels, row.product_of) if row.product_of else point.value
-    if not math.isfinite(value) or abs(value) >= SENTINEL:
+    if not _tells(value, known):
         return None
     if not 0 < point.at_ns <= LAST_NS or not 0 <= point.started_ns <= LAST_NS:
         return None
@@ -165,6 +165,14 @@ def _scaled(point: Point, row: Row) -> Point | None:
     bounds = tuple(bound / row.per for bound in point.buckets.bounds)
     buckets = Buckets(bounds, point.buckets.counts)
     return point._replace(value=value / row.per, buckets=buckets)
+
+
+def _tells(value: float, known: Known) -> bool:
+    """Whether a value is one: finite, no blank, and not below zero where it counts something."""
+    if not math.isfinite(value) or abs(value) >= SENTINEL:
+        return False
+    is_blank = any(first <= value <= last for first, last in known.system.blanks)
+    return not is_blank and (value >= 0 or SIGNALS[known.row.signal].kind is Kind.GAUGE)
 
 
 def _product(labels: Mapping[str, str], names: Iterable[str]) -> float:

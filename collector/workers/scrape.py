@@ -17,6 +17,7 @@ import httpx2
 import structlog
 
 from collector.inflate import BodyTooLargeError, inflate
+from collector.slots import Slots
 from collector.workers.engines import Heard, Vocabulary, hear
 from collector.workers.exposition import read_page
 from collector.workers.load import pool_loads, with_load
@@ -76,6 +77,13 @@ class TargetState:
     unknown_series: int = 0
 
 
+class _Sent(NamedTuple):
+    """A page as it came."""
+
+    body: bytes
+    encoding: str
+
+
 class Scraper:
     """Scrapes every target at its own pace until it is stopped."""
 
@@ -90,7 +98,7 @@ class Scraper:
         self._states: dict[str, TargetState] = {}
         self._latest: dict[str, list[Reading]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._reading = asyncio.Semaphore(_PAGES_AT_ONCE)
+        self._reading = Slots(_PAGES_AT_ONCE)
         self.targets = TargetList(plan.targets, plan.interval)
 
     @property
@@ -138,9 +146,8 @@ class Scraper:
             heard = Heard([_here(r, target) for r in found], Counter())
             broken = 0
         else:
-            body = await _get(client, target.url, self._plan.limit)
-            async with self._reading:
-                heard, broken = await asyncio.to_thread(self._hear, body, target, at_ns)
+            sent = await _get(client, target.url, self._plan.limit)
+            heard, broken = await self._reading.run(lambda: self._hear(sent, target, at_ns))
         up = Reading(UP, at_ns, 1.0, target.origin)
         readings = [*with_load(heard.readings, target.declared), up]
         return readings, replace(
@@ -155,7 +162,8 @@ class Scraper:
             unknown_series=heard.unknown.total(),
         )
 
-    def _hear(self, body: bytes, target: Target, at_ns: int) -> tuple[Heard, int]:
+    def _hear(self, sent: _Sent, target: Target, at_ns: int) -> tuple[Heard, int]:
+        body = inflate(sent.body, sent.encoding, self._plan.limit)
         page = read_page(body.decode("utf-8", "replace"), at_ns)
         if not page.points:
             raise NoPageError(page.reasons[0] if page.reasons else "an empty page")
@@ -214,8 +222,8 @@ class Scraper:
                 await self._store(readings)
 
 
-async def _get(client: httpx2.AsyncClient, url: str, limit: int) -> bytes:
-    """Return a page, inflated, and read no more of it than the limit."""
+async def _get(client: httpx2.AsyncClient, url: str, limit: int) -> _Sent:
+    """Return a page, and read no more of it than the limit."""
     parts: list[bytes] = []
     left = limit
     async with client.stream("GET", url, timeout=None) as response:
@@ -227,7 +235,7 @@ async def _get(client: httpx2.AsyncClient, url: str, limit: int) -> bytes:
                 raise BodyTooLargeError(limit)
             parts.append(part)
         encoding = response.headers.get("content-encoding", "")
-    return await asyncio.to_thread(inflate, b"".join(parts), encoding, limit)
+    return _Sent(b"".join(parts), encoding)
 
 
 def _here(reading: Reading, target: Target) -> Reading:

@@ -5,10 +5,10 @@ What arrives later under an identity that is marked is corrected too; other late
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
-from metering.corrections.correction import Correction, Corrections, Target
-from metering.event_sql import IS_OF_REQUEST
+from metering.corrections.correction import Correction, Corrections, Kind
 from metering.scale.layout import Layout, Table, ddl
 
 CORRECTED = Table(
@@ -38,9 +38,17 @@ SELECT DISTINCT {correction:String}, event_id, event_key, toStartOfHour(ended_at
 WHERE stored_at < fromUnixTimestamp64Nano({before:Int64}, 'UTC')
 """
 _WITHIN = """
-    AND ended_at >= toDateTime64({start:Int64}, 9, 'UTC')
-    AND ended_at < toDateTime64({end:Int64}, 9, 'UTC')
+    AND ended_at >= fromUnixTimestamp64Nano({start:Int64}, 'UTC')
+    AND ended_at < fromUnixTimestamp64Nano({end:Int64}, 'UTC')
 """
+_OF_REQUESTS = """
+    AND (response_id IN {requests:Array(String)} OR request_id IN {requests:Array(String)}
+         OR lower(hex(event_id)) IN {ids:Array(String)}
+         OR lower(hex(trace_id)) IN {traces:Array(String)}
+         OR lower(hex(span_id)) IN {spans:Array(String)})
+"""
+"""As ``IS_OF_REQUEST``, of many at once."""
+_STORED = " AND stored_at = fromUnixTimestamp64Nano({taken:Int64}, 'UTC')"
 _OF = "correction IN {ids:Array(String)}"
 _IN_SPAN = "hour >= toDateTime({start:Int64}, 'UTC') AND hour < toDateTime({end:Int64}, 'UTC')"
 
@@ -58,23 +66,26 @@ class Corrected:
         for statement in ddl(CORRECTED, layout):
             command(statement)
 
-    def mark(self, correction: str, target: Target, before: int) -> int:
+    def mark(self, correction: Correction, before: int) -> int:
         """Mark the events stored before a stamp that a correction is about; return their number.
 
-        A mark without its correction in the ledger has no effect.
+        A mark without its correction in the ledger has no effect. One that takes an arrival is
+        about the event that has it.
 
         Raises:
             UnknownFilterError: events cannot be asked for this.
         """
-        query, asked = _asked(target)
-        self._command(query, {**asked, "correction": correction, "before": before})
-        told = {"ids": [correction]}
+        query, asked = _asked(correction)
+        self._command(query, {**asked, "correction": correction.id, "before": before})
+        told = {"ids": [correction.id]}
         return int(
             self._rows(f"SELECT uniqExact(event_id) FROM corrected WHERE {_OF}", told)[0][0]  # noqa: S608
         )
 
     def unmark(self, correction: str) -> None:
-        """Forget the marks of a correction that was only tried."""
+        """Forget the marks of a correction that was only tried, or never got into the ledger."""
+        if not self._rows(f"SELECT 1 FROM corrected WHERE {_OF} LIMIT 1", {"ids": [correction]}):  # noqa: S608
+            return
         local = self._layout.local(CORRECTED.name) + self._layout.on_cluster
         self._command(
             f"ALTER TABLE {local} DELETE WHERE correction = {{correction:String}} "
@@ -113,28 +124,41 @@ class Corrected:
         return found
 
 
-def _asked(target: Target) -> tuple[str, dict[str, Any]]:
-    """Return the statement that marks what a target is about, and its parameters."""
+def _asked(correction: Correction) -> tuple[str, dict[str, Any]]:
+    """Return the statement that marks what a correction is about, and its parameters."""
     query, asked = _MARK, dict[str, Any]()
+    target = correction.target
     if target.period:
         query += _WITHIN
         asked |= {
-            "start": int(target.period.start.timestamp()),
-            "end": int(target.period.end.timestamp()),
+            "start": _nanoseconds(target.period.start),
+            "end": _nanoseconds(target.period.end),
         }
     if target.requests:
-        either = " OR ".join(
-            f"({IS_OF_REQUEST.replace('text:', f'r{number}:')})"
-            for number in range(len(target.requests))
-        )
-        query += f" AND ({either})"
-        asked |= {f"r{number}": request for number, request in enumerate(target.requests)}
+        query += _OF_REQUESTS
+        lowered = [request.lower() for request in target.requests]
+        asked |= {
+            "requests": list(target.requests),
+            "ids": lowered,
+            "traces": [text for text in lowered if len(text) == _TRACE_DIGITS],
+            "spans": [text for text in lowered if len(text) == _SPAN_DIGITS],
+        }
+    if correction.kind is Kind.TAKE:
+        query += _STORED
+        asked["taken"] = correction.taken
     for number, (name, value) in enumerate(target.where):
         if name not in FILTERS:
             raise UnknownFilterError(name)
         query += f" AND {name} = {{w{number}:String}}"
         asked[f"w{number}"] = value
     return query, asked
+
+
+def _nanoseconds(instant: datetime) -> int:
+    return round(instant.timestamp() * 1_000_000) * 1000
+
+
+_TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 
 
 def _ids(corrections: Sequence[Correction]) -> list[str]:

@@ -81,11 +81,18 @@ class Correction:
                 raise ChangeError("nothing", f"an amendment changes some of {_known()}")
             case Kind.TAKE if names != ["stored_at"] or not self.target.requests:
                 raise ChangeError(", ".join(names) or "nothing", "stored_at of one event is taken")
+            case Kind.TAKE if type(self.changes[0][1]) is not int:
+                raise ChangeError(repr(self.changes[0][1]), "stored_at is a number of nanoseconds")
             case Kind.AMEND:
                 for name, value in self.changes:
                     _check_change(name, value)
             case _:
                 pass
+
+    @property
+    def taken(self) -> int:
+        """The stamp of the arrival that a ``take`` takes."""
+        return int(dict(self.changes)["stored_at"])
 
     @property
     def settles(self) -> bool:
@@ -123,8 +130,7 @@ def _corrected(
             case Kind.AMEND:
                 event = amended(event, dict(correction.changes))
             case Kind.TAKE:
-                stamp = int(dict(correction.changes)["stored_at"])
-                event = taken.get((event.event_id, stamp), event)
+                event = taken.get((event.event_id, correction.taken), event)
             case _:
                 assert_never(correction.kind)
     return event

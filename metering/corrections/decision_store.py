@@ -1,5 +1,6 @@
 """What was decided about records that were set aside: one decision each, kept for ever."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,8 +30,11 @@ class DecisionStore:
         """Work on an engine, or inside the transaction of a connection."""
         self._engine = engine
 
-    def decide(self, decision: Decision) -> None:
-        """Keep a decision; the same one again changes nothing.
+    def decide(self, decision: Decision, carry_out: Callable[[], None] = lambda: None) -> None:
+        """Carry a decision out and keep it; keeping the same one again changes nothing.
+
+        Nobody else decides meanwhile, and what is not kept was not carried out, unless the process
+        was killed in between: then it is carried out again.
 
         Raises:
             DecidedError: something else was decided before.
@@ -40,6 +44,7 @@ class DecisionStore:
             known = session.get(SetAsideDecisionRow, f"{decision.key:016x}")
             if known and known.fate != decision.fate.value:
                 raise DecidedError(known.key, known.fate)
+            carry_out()
             if not known:
                 session.add(
                     SetAsideDecisionRow(

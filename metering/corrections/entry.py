@@ -19,6 +19,9 @@ from metering.event import (
 )
 from metering.quarantine import Quarantined
 
+EARLIEST_NS = 1_420_070_400_000_000_000
+"""2015: nobody was charged for tokens before."""
+
 ENTERED = "entered"
 """The dialect of events that were entered by hand."""
 
@@ -48,19 +51,22 @@ class Entry:
     outcome: Outcome = field(default=Outcome.OK)
 
 
-def entered(record: Quarantined, entry: Entry) -> UsageEvent:
+def entered(record: Quarantined, entry: Entry, now_ns: int) -> UsageEvent:
     """Return the event that a record set aside should have been; its counts are accepted ones.
 
     It keeps the record's identity, so that the same span, sent again in good order, is known.
 
     Raises:
         EntryCountError: there is no such token class.
+        EntryInstantError: it would end before 2015 or after ``now_ns``.
         ValueError: the event cannot be: see UsageEvent and Tokens.
     """
     unknown = sorted(entry.counts.keys() - set(TOKEN_CLASSES))
     if unknown:
         raise EntryCountError(unknown[0])
     ended_at = entry.ended_at or record.ended_at
+    if not EARLIEST_NS <= ended_at <= now_ns:
+        raise EntryInstantError(ended_at)
     return UsageEvent(
         event_id=_identity(record),
         started_at=ended_at,
@@ -99,3 +105,23 @@ class EntryCountError(ValueError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a count must be of {', '.join(TOKEN_CLASSES)}, found {name!r}")
+
+
+class EntryInstantError(ValueError):
+    """An event that cannot have been yet, or that no gateway can have told of."""
+
+    def __init__(self, ended_at: int) -> None:
+        super().__init__(
+            f"what is entered must have ended after 2015 and by now, found {ended_at} ns "
+            "since 1970: say when it ended"
+        )
+
+
+class EnteredError(ValueError):
+    """A record whose identity stands for another event already."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the identity of record {key} must be new or mean the same event, found another "
+            "stored under it: correct that"
+        )

@@ -3,12 +3,13 @@
 A correction is first tried: what usage it would change is worked out as the next close would.
 """
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from metering.corrections.correction import Correction
-from metering.corrections.store import CorrectionStore, Withdrawal
+from metering.corrections.store import CorrectionStore, Marked, Withdrawal
 from metering.event_store import EventStore
 from metering.store import MeterStore
 from metering.usage import Usage, UsageKey, bound_usage
@@ -35,11 +36,17 @@ class Desk:
     def tried(self, correction: Correction) -> Effect:
         """Return what a correction would change; nothing is kept.
 
+        One that is made already changes nothing more.
+
         Raises:
             UnknownFilterError: events cannot be asked for this.
             NoEventsError: it is about no stored event.
+            OtherCorrectionError: its id names another.
         """
-        trial = replace(correction, id=f"tried-{correction.id}")
+        known = self.corrections.known(correction)
+        if known:
+            return Effect(known.events, ())
+        trial = replace(correction, id=f"tried {uuid.uuid4().hex}")
         before = self.events.cutoff()
         try:
             count = self._marked(trial, before)
@@ -54,10 +61,14 @@ class Desk:
         Raises:
             UnknownFilterError, NoEventsError, OtherCorrectionError: nothing is kept.
         """
-        before = self.events.cutoff()
-        count = self._marked(correction, before)
-        hours = sorted(self.events.hours_corrected(correction.id))
-        return self.corrections.add(replace(correction, stamp=before), count, hours, self.now())
+
+        def mark() -> Marked:
+            before = self.events.cutoff()
+            self.events.corrected.unmark(correction.id)  # of an attempt that was killed
+            count = self._marked(correction, before)
+            return Marked(before, count, sorted(self.events.hours_corrected(correction.id)))
+
+        return self.corrections.add(correction, mark, self.now())
 
     def withdraw(self, correction: str, actor: str, reason: str) -> None:
         """Take a correction back.
@@ -70,7 +81,7 @@ class Desk:
         self.corrections.withdraw(correction, withdrawal, hours)
 
     def _marked(self, correction: Correction, before: int) -> int:
-        count = self.events.corrected.mark(correction.id, correction.target, before)
+        count = self.events.corrected.mark(correction, before)
         if not count:
             raise NoEventsError(correction)
         return count

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StringConstraints
 
 from metering.corrections.correction import Correction, Kind, Target
 from metering.corrections.jobs import Desk, Effect
@@ -17,10 +17,12 @@ from metering.period import Period, parse_instant
 from metering.usage import Usage
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Short = Annotated[str, StringConstraints(strict=True, max_length=500)]
 Money = Callable[[Sequence[Usage]], list[dict[str, str]]]
 """Changes of usage -> what they change on bills, a row an account and month."""
 
 _WHEN = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_MOST_REQUESTS = 1000
 _AT_MOST = 1000
 """Rows of changed usage that an answer shows."""
 
@@ -32,11 +34,11 @@ class Asked(BaseModel):
 
     id: Annotated[str, Field(max_length=100, pattern=r"^[\w.:-]*$")] = ""
     kind: Kind
-    requests: list[Text] = []
+    requests: Annotated[list[Text], Field(max_length=_MOST_REQUESTS)] = []
     start: Annotated[str | None, Field(alias="from")] = None
     end: Annotated[str | None, Field(alias="to")] = None
     where: dict[str, str] = {}
-    changes: dict[str, int | str] = {}
+    changes: dict[str, StrictInt | Short] = {}
     actor: Text = "operator"
     reason: Text
     dry_run: bool = False

@@ -1,10 +1,10 @@
 """Decisions in the ledger: added with their author and reason, taken back by another row."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, select
@@ -37,6 +37,15 @@ class Made:
     withdrawal: Withdrawal | None = None
 
 
+class Marked(NamedTuple):
+    """What was found and marked for a correction, in the event store."""
+
+    stamp: int
+    """Arrivals stored before it were looked at."""
+    events: int
+    hours: Sequence[datetime]
+
+
 class CorrectionStore:
     """Corrections, the oldest first. One transaction per call."""
 
@@ -44,27 +53,36 @@ class CorrectionStore:
         """Work on an engine, or inside the transaction of a connection."""
         self._engine = engine
 
+    def known(self, correction: Correction) -> Made | None:
+        """Return what was made under a correction's id, or None for nothing yet.
+
+        Raises:
+            OtherCorrectionError: the id names another decision.
+        """
+        with Session(self._engine) as session:
+            return _known(session, correction)
+
     def add(
-        self, correction: Correction, events: int, hours: Iterable[datetime], made_at: datetime
+        self, correction: Correction, mark: Callable[[], Marked], made_at: datetime
     ) -> Correction:
         """Keep a decision and return it with its stamp; its hours are due at the next refresh.
 
-        The same decision under the same id is kept once.
+        The same decision under the same id is kept once: ``mark`` is called for a new one only,
+        while no other process can add one.
 
         Raises:
             OtherCorrectionError: the id names another decision.
         """
         with Session(self._engine) as session, session.begin():
             exclusive(session)
-            disturb(session)
-            known = session.get(CorrectionRow, correction.id)
+            known = _known(session, correction)
             if known:
-                if replace(correction, stamp=known.stamp) != _correction(known):
-                    raise OtherCorrectionError(correction.id)
-                return _correction(known)
-            stamped = replace(correction, stamp=_stamp(session, correction.stamp))
-            session.add(_row(stamped, events, made_at))
-            for hour in hours:
+                return known.correction
+            disturb(session)
+            found = mark()
+            stamped = replace(correction, stamp=_stamp(session, found.stamp))
+            session.add(_row(stamped, found.events, made_at))
+            for hour in found.hours:
                 session.merge(StaleHourRow(hour=hour))
             return stamped
 
@@ -110,6 +128,16 @@ class CorrectionStore:
             if made.correction.stamp < before
             and not (made.withdrawal and made.withdrawal.stamp < before)
         ]
+
+
+def _known(session: Session, correction: Correction) -> Made | None:
+    row = session.get(CorrectionRow, correction.id)
+    if not row:
+        return None
+    if replace(correction, stamp=row.stamp) != _correction(row):
+        raise OtherCorrectionError(correction.id)
+    withdrawal = _withdrawal(session.get(WithdrawalRow, correction.id))
+    return Made(_correction(row), row.made_at, row.events, withdrawal)
 
 
 def _stamp(session: Session, wanted: int) -> int:

@@ -165,6 +165,19 @@ def test_nan_and_sentinels_are_no_value() -> None:
     assert found.unknown.total() == 4
 
 
+@pytest.mark.parametrize("blank", [0x7FFFFFF0, 0x7FFFFFF3, 2.0**47, 2.0**47 + 2])
+def test_blanks_of_dcgm_are_no_value_in_any_width(blank: float) -> None:
+    assert heard(f"DCGM_FI_DEV_GPU_TEMP {blank:.6f}").readings == []
+    assert values(f"vllm:prompt_tokens_total {blank:.6f}") == {"prompt_tokens": blank}
+    assert values(f"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION {blank + 1000:.6f}")
+
+
+def test_what_counts_is_never_below_zero() -> None:
+    page = "vllm:prompt_tokens_total -7\nvllm:num_requests_waiting -1\n"
+
+    assert values(page) == {"requests_waiting": -1.0}
+
+
 def test_units_are_ours_and_exact() -> None:
     page = 'DCGM_FI_DEV_GPU_UTIL{gpu="0"} 97\n'
     page += 'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0"} 112345678901\n'

@@ -75,12 +75,42 @@ def test_gzip_has_several_spellings(encoding: str) -> None:
     assert inflate(gzip.compress(b"spans", mtime=0), encoding, 5) == b"spans"
 
 
+@pytest.mark.parametrize("encoding", ["deflate", "zlib", "ZLIB"])
+def test_deflate_is_also_called_by_its_format(encoding: str) -> None:
+    assert inflate(zlib.compress(b"spans"), encoding, 5) == b"spans"
+
+
+@UNHURRIED
+@given(bodies, st.lists(encodings | st.just("identity"), max_size=3))
+def test_a_list_of_encodings_is_undone_from_its_end(body: bytes, layers: list[str]) -> None:
+    sent = body
+    for name in layers:
+        sent = COMPRESS.get(name, bytes)(sent)
+
+    assert inflate(sent, " , ".join(layers), 10 * len(sent) + len(body)) == body
+
+
+def test_the_limit_holds_inside_a_list_of_encodings() -> None:
+    bomb = gzip.compress(gzip.compress(bytes(10 * MIB)))
+
+    with pytest.raises(BodyTooLargeError):
+        inflate(bomb, "gzip, gzip", MIB)
+    with pytest.raises(BodyTooLargeError):
+        inflate(gzip.compress(gzip.compress(bytes(100))), "gzip, identity, gzip", 20)
+
+
+@pytest.mark.parametrize("encoding", ["gzip, br", "br, gzip", "gzip, gzip, gzip, gzip"])
+def test_a_list_with_an_unknown_encoding_or_a_long_one_is_refused(encoding: str) -> None:
+    with pytest.raises(UnknownEncodingError, match="must be gzip, zstd, deflate or identity"):
+        inflate(b"", encoding, 5)
+
+
 @pytest.mark.parametrize("encoding", ["", "identity", "Identity", " "])
 def test_no_encoding_has_several_spellings(encoding: str) -> None:
     assert inflate(b"spans", encoding, 5) == b"spans"
 
 
-@pytest.mark.parametrize("encoding", ["br", "snappy", "gzip, gzip", "gzipp"])
+@pytest.mark.parametrize("encoding", ["br", "snappy", "gzip;q=1", "gzipp"])
 def test_another_encoding_is_refused_by_name(encoding: str) -> None:
     with pytest.raises(UnknownEncodingError, match=f"deflate or identity, found '{encoding}'"):
         inflate(b"spans", encoding, 5)

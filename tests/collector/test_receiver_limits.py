@@ -322,3 +322,17 @@ def test_the_service_traces_no_request_that_it_receives(tmp_path: Path) -> None:
 
     assert (status, ours) == (200, 0)
     assert everybody > 0
+
+
+@pytest.mark.parametrize("path", ["/v1/traces", "/v1/access-logs"])
+def test_a_client_that_goes_away_is_no_failure_of_ours(strict_service: Service, path: str) -> None:
+    host, port = strict_service.address.removeprefix("http://").split(":")
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer right\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(head.encode())
+        time.sleep(0.1)
+    assert httpx2.get(f"{strict_service.address}/healthz").json()["status"] == "ok"
+    time.sleep(0.1)
+
+    assert "ClientDisconnect" not in strict_service.log.read_text()

@@ -15,6 +15,7 @@ from collector.batch.fast import Decoded
 from collector.bundle import MAX_BUNDLE, SMALL_BODY, Bundler, Sent, Work
 from collector.dialect.normalise import TooManyDaysError
 from collector.otlp import Encoding, MalformedBodyError, Signal
+from collector.slots import Slots
 
 DAY_NS = 86_400_000_000_000
 
@@ -110,7 +111,7 @@ class Desk:
     def take(self, bodies: Sequence[Sent]) -> list[BaseException | None]:
         async def all_at_once() -> list[BaseException | None]:
             work = Work(self.decode, self.inflate, self.together, self.store)
-            bundler = Bundler(work, asyncio.Semaphore(1), at_once=1)
+            bundler = Bundler(work, Slots(1), at_once=1)
             return await asyncio.gather(*map(bundler.take, bodies), return_exceptions=True)
 
         return asyncio.run(all_at_once())
@@ -178,7 +179,7 @@ def test_who_gives_up_waiting_disturbs_nobody() -> None:
 
     async def impatient() -> None:
         work = Work(desk.decode, desk.inflate, desk.together, desk.store)
-        bundler = Bundler(work, asyncio.Semaphore(1), at_once=1)
+        bundler = Bundler(work, Slots(1), at_once=1)
         tasks = [asyncio.create_task(bundler.take(sent(body_of(n)))) for n in range(1, 9)]
         await asyncio.sleep(0)
         tasks[3].cancel()

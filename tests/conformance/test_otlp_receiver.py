@@ -76,6 +76,14 @@ def test_a_body_may_come_in_chunks(post: Post, signal: Signal, kind: str, compre
     assert_success(answer, signal, kind)
 
 
+def test_a_list_of_compressions_is_undone_from_its_end(post: Post) -> None:
+    """SHOULD (RFC 9110 8.4): Content-Encoding is a list; identity in it changes nothing."""
+    packed = gzip.compress(body_of(TRACES, PROTOBUF))
+
+    for body, said in [(packed, "gzip, identity"), (gzip.compress(packed), "gzip, gzip")]:
+        assert_success(post(TRACES.path, PROTOBUF, body, Content_Encoding=said), TRACES, PROTOBUF)
+
+
 @EACH_SIGNAL
 @pytest.mark.parametrize(("kind", "body"), [(PROTOBUF, b""), (JSON, b"{}")])
 def test_an_empty_request_succeeds(post: Post, signal: Signal, kind: str, body: bytes) -> None:

@@ -107,6 +107,27 @@ def test_what_was_set_aside_is_entered_or_discarded(service: Service) -> None:
     assert "is decided about once" in refused.stderr
 
 
+def test_a_refused_entry_stores_nothing(service: Service) -> None:
+    late = T0 + 91 * YEAR_NS
+    send(service, [chat_span(61, at=late), chat_span(62, at=late + 1)])
+    first, second = sorted(row["key"] for row in told(service, "quarantine")["rows"])
+    before = usage(service)
+    said = ["--model", "qwen3-14b", "--count", "fresh=900", "--tenant", "t-acme", "--reason", "x"]
+    ended = ["--ended-at", "2026-10-01T08:00:00+08:00"]
+
+    def entered(key: str, *words: str) -> str:
+        return command("quarantine", "enter", key, *said, *words, service=service).stderr
+
+    assert command("quarantine", "discard", first, "--reason", "x", service=service).returncode == 0
+    assert "is decided about once" in entered(first, *ended)
+    assert "say when it ended" in entered(second)
+    assert usage(service) == before
+
+    assert "error" not in entered(second, *ended)
+    assert "another stored under it" in entered(second, *ended, "--count", "output=5")
+    assert usage(service)["input_tokens"] == before["input_tokens"] + 900
+
+
 def test_watermarks_say_how_far_each_source_has_come(service: Service) -> None:
     rows = told(service, "watermarks")["rows"]
 

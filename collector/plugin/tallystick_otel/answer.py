@@ -15,6 +15,8 @@ MAX_COUNT = 2**40
 MAX_TEXT = 500
 """Characters that are kept of an id or a name."""
 MAX_REASONS = 16
+MAX_CHOICES = 1024
+"""Choices of one stream whose counts are kept apart."""
 
 PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "input_tokens": (("prompt_tokens",), ("input_tokens",)),
@@ -62,6 +64,7 @@ class Answer:
         """Whether a stream has said that it ends here."""
         self.error_type: Optional[str] = None
         self._usage: dict[str, Any] = {}
+        self._output_by_choice: dict[int, int] = {}
         self._is_native = False
         self._names: dict[str, str] = {}
         self._reasons: list[str] = []
@@ -75,16 +78,19 @@ class Answer:
         inner = document.get("message" if kind == "message_start" else "response")
         body = inner if isinstance(inner, Mapping) else document
         self._read_names(body)
-        self._read_usage(body.get("usage"), kind)
-        self._read_end(document, body)
+        usage = _usage_of(body)
+        self._read_usage(usage, kind)
+        self._read_choice(usage, _choices(document))
+        self._read_end(document, body, kind)
         self.has_content = self.has_content or _has_content(document)
         self.is_finished = self.is_finished or kind in _LAST_TYPES
 
     def tell(self, attempt: Attempt) -> None:
         """Fill an attempt in with what the answer said."""
-        for name, value in counts(
-            self._usage, attempt.operation, is_native=self._is_native
-        ).items():
+        found = counts(self._usage, attempt.operation, is_native=self._is_native)
+        if len(self._output_by_choice) > 1:
+            found["output_tokens"] = sum(self._output_by_choice.values())
+        for name, value in found.items():
             setattr(attempt, name, value)
         attempt.model = self._names.get("model", attempt.model)
         attempt.response_id = self._names.get("id", attempt.response_id)
@@ -97,9 +103,7 @@ class Answer:
             if isinstance(text, str) and text:
                 self._names[name] = text[:MAX_TEXT]
 
-    def _read_usage(self, usage: object, kind: str) -> None:
-        if not isinstance(usage, Mapping):
-            return
+    def _read_usage(self, usage: Document, kind: str) -> None:
         told = {name: value for name, value in usage.items() if value is not None}
         if kind == "message_start":
             told.pop("output_tokens", None)  # a placeholder; message_delta has the count
@@ -107,8 +111,24 @@ class Answer:
         is_ours = any(name in told for name in _NATIVE_COUNTS) or kind in _NATIVE_TYPES
         self._is_native = (self._is_native or is_ours) and "prompt_tokens" not in self._usage
 
-    def _read_end(self, document: Document, body: Document) -> None:
+    def _read_choice(self, usage: Document, choices: list[Document]) -> None:
+        """Keep the output of each choice while an event tells of one; then it counts that one.
+
+        An event without choices tells of all of them.
+        """
+        if not usage:
+            return
+        index = choices[0].get("index") if len(choices) == 1 else None
+        output = _count(usage, PATHS["output_tokens"])
+        if not isinstance(index, int):
+            self._output_by_choice.clear()
+        elif output is not None and 0 <= index < MAX_CHOICES:
+            self._output_by_choice[index] = output
+
+    def _read_end(self, document: Document, body: Document, kind: str) -> None:
         error = body.get("error") or document.get("error")
+        if kind == "error" and not error:
+            error = {"code": document.get("code")}  # an event of OpenAI's responses
         if error:
             self.error_type = _error_type(error)
         delta = document.get("delta")
@@ -148,6 +168,15 @@ def _count(usage: Document, paths: tuple[tuple[str, ...], ...]) -> Optional[int]
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT:
             return value
     return None
+
+
+def _usage_of(body: Document) -> Document:
+    """Return the usage object of a document: its own, Groq's, or that of a choice (Moonshot)."""
+    for holder in (body, body.get("x_groq"), *_choices(body)):
+        usage = holder.get("usage") if isinstance(holder, Mapping) else None
+        if isinstance(usage, Mapping):
+            return usage
+    return {}
 
 
 def _choices(document: Document) -> list[Document]:

@@ -25,7 +25,7 @@ from tallystick_otel.question import (
     question_of,
 )
 from tallystick_otel.sieve import UsageSieve
-from tallystick_otel.stream import EventStream, Whole
+from tallystick_otel.stream import COMPRESSIONS, EventStream, Inflated, Whole
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -197,15 +197,18 @@ class _Exchange:
         headers = message.get("headers", ())
         self._attempt.status_code = message["status"]
         self._attempt.request_id = header(headers, b"x-request-id", b"request-id")
-        if (header(headers, b"content-encoding") or "identity") != "identity":
-            return  # compressed by whom we wrap: it passes uncounted, and is known as unknown
+        compression = (header(headers, b"content-encoding") or "identity").strip().lower()
+        if compression not in {"identity", *COMPRESSIONS}:
+            return  # by whom we wrap: it passes uncounted, and is known as unknown
         kind = (header(headers, b"content-type") or "").partition(";")[0].strip().lower()
         if kind == "text/event-stream":
             self._reader = EventStream(self._answer)
-            if self._only_we_asked and self._watch.strip_usage:
+            if self._only_we_asked and self._watch.strip_usage and compression == "identity":
                 self._sieve = UsageSieve()
         elif kind.endswith("json"):
             self._reader = Whole(self._answer)
+        if self._reader is not None and compression != "identity":
+            self._reader = Inflated(self._reader)
 
     def _fill_in(self, scope: Scope) -> None:
         attempt = self._attempt

@@ -2,8 +2,9 @@
 
 import json
 import re
+import zlib
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from tallystick_otel.answer import Answer
 
@@ -12,6 +13,10 @@ EVENT_BYTES = 1024 * 1024
 WHOLE_BYTES = 256 * 1024
 """Up to this size an answer in one piece is read as a whole; of a larger one only the ends are."""
 TAIL_BYTES = 16 * 1024
+INFLATED_BYTES = 64 * 1024
+"""How much of a compressed answer is inflated at a time."""
+COMPRESSIONS = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 _TELLING = re.compile(
@@ -104,6 +109,29 @@ class Whole:
         if named:
             self._answer.read(_parsed(b"{%b}" % named[1]))
         self._answer.read(_last_fields(bytes(self._kept)))
+
+
+class Inflated:
+    """An answer that is compressed, read as it would be if it were not."""
+
+    def __init__(self, reader: Union[EventStream, Whole]) -> None:
+        self._reader = reader
+        self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._is_broken = False
+
+    def feed(self, piece: bytes) -> None:
+        """Take in the next bytes; what cannot be inflated, and what follows it, is not read."""
+        left = piece
+        try:
+            while left and not (self._is_broken or self._member.eof):
+                self._reader.feed(self._member.decompress(left, INFLATED_BYTES))
+                left = self._member.unconsumed_tail
+        except zlib.error:
+            self._is_broken = True
+
+    def end(self) -> None:
+        """Read the answer."""
+        self._reader.end()
 
 
 def _last_fields(tail: bytes) -> Optional[Any]:

@@ -1,6 +1,7 @@
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from builders import event, hour, usage_events
@@ -10,8 +11,8 @@ from sqlalchemy import Engine
 
 from metering.arrival import Arrival
 from metering.corrections.corrected_store import UnknownFilterError
-from metering.corrections.correction import Correction, Kind, Target
-from metering.corrections.jobs import Desk, NoEventsError
+from metering.corrections.correction import ChangeError, Correction, Kind, Target
+from metering.corrections.jobs import Desk, Effect, NoEventsError
 from metering.corrections.store import (
     CorrectionStore,
     OtherCorrectionError,
@@ -127,6 +128,81 @@ def test_the_same_correction_is_made_once_and_its_id_names_no_other(desk: Desk) 
         desk.withdraw("nothing", "li", "why not")
 
 
+def test_a_correction_that_comes_again_is_about_the_same_events(desk: Desk) -> None:
+    desk.events.record([event("e1", tenant="acme", fresh=5)])
+    one = void(period=DAY)
+    desk.make(one)
+    desk.events.record([event("e2", tenant="acme", fresh=7)])
+
+    assert desk.tried(one) == Effect(1, ())
+    assert desk.make(one) == desk.make(one)
+    assert refreshed(desk) == {REQUESTS: 1, "fresh": 7}
+
+
+def test_a_refused_correction_changes_nothing(desk: Desk) -> None:
+    desk.events.record([event("e1", tenant="acme", call="r1", fresh=5)])
+    desk.events.record([event("e2", tenant="acme", fresh=7)])
+    one = void(requests=("r1",))
+    desk.make(one)
+    wider = Correction(one.id, Kind.VOID, Target(period=DAY), "li", "a test")
+
+    for refused in (desk.make, desk.tried):
+        with pytest.raises(OtherCorrectionError):
+            refused(wider)
+    assert refreshed(desk) == {REQUESTS: 1, "fresh": 7}
+
+
+def test_marks_of_an_attempt_that_was_killed_count_for_nothing(desk: Desk) -> None:
+    desk.events.record([event("e1", tenant="acme", call="r1", fresh=5)])
+    desk.events.record([event("e2", tenant="acme", fresh=7)])
+    one = void(requests=("r1",))
+    desk.events.corrected.mark(replace(one, target=Target(period=DAY)), desk.events.cutoff())
+    desk.make(one)
+
+    assert refreshed(desk) == {REQUESTS: 1, "fresh": 7}
+
+
+def test_a_trial_disturbs_no_correction_whatever_it_is_called(desk: Desk) -> None:
+    desk.events.record([event("e1", tenant="acme", fresh=5)])
+    one = void(period=DAY)
+    desk.make(replace(one, id=f"tried-{one.id}"))
+    desk.tried(one)
+
+    assert refreshed(desk) == {}
+
+
+def test_a_period_is_cut_within_a_second(desk: Desk) -> None:
+    second = 1_000_000_000
+    at = int(H0.timestamp()) * second
+    early, late = (
+        replace(event(name, tenant="acme", fresh=n), started_at=at, ended_at=at + part)
+        for name, n, part in [("e1", 5, second // 5), ("e2", 7, second * 7 // 10)]
+    )
+    desk.events.record([early, late])
+    half = Period(H0 + timedelta(microseconds=500_000), DAY.end)
+
+    assert desk.tried(void(period=half)).events == 1
+    desk.make(void(period=half))
+    assert refreshed(desk) == {REQUESTS: 1, "fresh": 5}
+
+
+def test_an_arrival_that_never_was_cannot_be_taken(desk: Desk) -> None:
+    desk.events.record([event("e1", call="r1", fresh=5)])
+    with pytest.raises(NoEventsError):
+        desk.make(made_up(Kind.TAKE, ("stored_at", 7), requests=("r1",)))
+    with pytest.raises(ChangeError, match="a number of nanoseconds, found '7'"):
+        made_up(Kind.TAKE, ("stored_at", "7"), requests=("r1",))
+
+
+def test_requests_are_named_by_any_id_and_many_at_once(desk: Desk) -> None:
+    sent = [event(f"e{n}", tenant="acme", call=f"r{n}", fresh=1) for n in range(6)]
+    desk.events.record(sent)
+    named = [f"nobody-{n}" for n in range(900)]
+    named += ["r0", sent[1].event_id.hex().upper(), sent[2].event_id.hex()]
+
+    assert desk.tried(void(requests=tuple(named))).events == 3
+
+
 def test_a_correction_of_nothing_is_refused(desk: Desk) -> None:
     desk.events.record([event("e1", fresh=5)])
     with pytest.raises(NoEventsError, match="must be about stored events"):
@@ -166,7 +242,7 @@ def test_sql_and_python_agree_on_corrected_arrivals(
         of = told[number % len(told)]
         changes = () if kind == "void" else (("tenant", "umbra"), ("fresh", number))
         one = made_up(Kind(kind), *changes, requests=(of.event_id.hex(),))
-        events.corrected.mark(one.id, one.target, events.cutoff())
+        events.corrected.mark(one, events.cutoff())
         heeded.append(one)
         about.setdefault(of.event_id, []).append(one)
     cutoff = events.cutoff()

@@ -1,8 +1,16 @@
+from dataclasses import replace
+
 import pytest
 from builders import T0
 
 from metering.corrections.correction import Correction, Kind, Target
-from metering.corrections.entry import Entry, EntryCountError, entered
+from metering.corrections.entry import (
+    EARLIEST_NS,
+    Entry,
+    EntryCountError,
+    EntryInstantError,
+    entered,
+)
 from metering.event import Quality, Tokens, source_identity
 from metering.quarantine import Quarantined
 
@@ -11,7 +19,7 @@ SAID = Entry(model="qwen3", counts={"fresh": 900, "output": 42}, tenant="acme", 
 
 
 def test_a_record_set_aside_becomes_the_event_that_it_should_have_been() -> None:
-    event = entered(ASIDE, SAID)
+    event = entered(ASIDE, SAID, T0)
 
     assert event.event_id == b"t" * 16 + b"s" * 8
     assert event.tokens == Tokens(fresh=900, output=42)
@@ -23,21 +31,29 @@ def test_a_record_set_aside_becomes_the_event_that_it_should_have_been() -> None
 def test_its_time_can_be_mended() -> None:
     mended = Entry(model="qwen3", counts={}, ended_at=T0 - 1)
 
-    assert entered(ASIDE, mended).ended_at == T0 - 1
+    assert entered(ASIDE, mended, T0).ended_at == T0 - 1
 
 
 def test_a_record_without_a_span_keeps_an_identity_of_its_own() -> None:
     spanless = Quarantined("no time", "gw", ended_at=T0)
 
-    event = entered(spanless, SAID)
+    event = entered(spanless, SAID, T0)
 
     assert event.event_id == source_identity("set aside", f"{spanless.key:016x}")
-    assert entered(spanless, SAID).event_id == event.event_id
+    assert entered(spanless, SAID, T0).event_id == event.event_id
 
 
 def test_a_count_of_no_known_class_is_refused() -> None:
     with pytest.raises(EntryCountError, match="a count must be of fresh"):
-        entered(ASIDE, Entry(model="m", counts={"colour": 1}))
+        entered(ASIDE, Entry(model="m", counts={"colour": 1}), T0)
+
+
+@pytest.mark.parametrize("ended_at", [EARLIEST_NS - 1, T0 + 1])
+def test_what_is_entered_has_ended(ended_at: int) -> None:
+    with pytest.raises(EntryInstantError, match=f"found {ended_at} ns"):
+        entered(ASIDE, Entry(model="m", counts={}, ended_at=ended_at), T0)
+    with pytest.raises(EntryInstantError, match="say when it ended"):
+        entered(replace(ASIDE, ended_at=ended_at), SAID, T0)
 
 
 @pytest.mark.parametrize(
