@@ -117,17 +117,27 @@ FROM events WHERE stored_at >= fromUnixTimestamp64Nano({since:Int64}, 'UTC')
 GROUP BY gateway, producer ORDER BY gateway, producer
 """
 
-GAPS = """
+_NUMBERED = """events
+WHERE producer != '' AND sequence > 0 AND ended_at >= fromUnixTimestamp64Nano({since:Int64})"""
+
+GAPS = f"""
 SELECT producer, before + 1, sequence - 1, toUnixTimestamp64Nano(seen_at) FROM (
     SELECT producer, sequence,
-           lagInFrame(sequence) OVER w AS before, lagInFrame(ended_at) OVER w AS seen_at
-    FROM (SELECT producer, sequence, min(ended_at) AS ended_at FROM events
-          WHERE producer != '' AND sequence > 0 GROUP BY producer, sequence)
+           lagInFrame(sequence) OVER w AS before, lagInFrame(told_at) OVER w AS seen_at
+    FROM (SELECT producer, sequence, min(ended_at) AS told_at FROM {_NUMBERED}
+          AND producer IN (
+              SELECT producer FROM {_NUMBERED} GROUP BY producer
+              HAVING groupBitmap(sequence) !=
+                     max(sequence) - if({{since:Int64}} > 0, min(sequence) - 1, 0))
+          GROUP BY producer, sequence)
     WINDOW w AS (PARTITION BY producer ORDER BY sequence ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 )
-WHERE sequence > before + 1 ORDER BY producer, before LIMIT {limit:UInt32}
-"""
-"""What comes before the first number received is missing too: producers count from 1."""
+WHERE sequence > before + 1 AND (before > 0 OR {{since:Int64}} = 0)
+ORDER BY producer, before LIMIT {{limit:UInt32}}
+"""  # noqa: S608 - our own text
+"""Producers count from 1, so what comes before the first number received is missing too; of those
+heard of since an instant, only what lies between. Numbers are put in order only where one is
+missing: as many different ones as the highest says are all of them."""
 
 HAS = "SELECT DISTINCT hex(event_id) FROM events WHERE event_key IN {keys:Array(UInt64)}"
 

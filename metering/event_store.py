@@ -236,9 +236,12 @@ class EventStore:
         """Return how far each source has come that sent anything since a stamp."""
         return [Watermark(*row) for row in self.rows(sql.WATERMARKS, {"since": since})]
 
-    def gaps(self, limit: int = 1000) -> list[Gap]:
-        """Return the runs of numbers that producers gave and nobody received."""
-        return [Gap(*row) for row in self.rows(sql.GAPS, {"limit": limit})]
+    def gaps(self, limit: int = 1000, since: int = 0) -> list[Gap]:
+        """Return the runs of numbers that producers gave and nobody received.
+
+        ``since``: look only at what ended from then on, in nanoseconds since 1970 UTC.
+        """
+        return [Gap(*row) for row in self.rows(sql.GAPS, {"limit": limit, "since": since})]
 
     def arrivals(self) -> int:
         """Return how many rows are stored, resends that are not merged away yet included."""

@@ -1,11 +1,14 @@
 """The schedule is only a tick: what is due is a query, so a restart loses nothing."""
 
+from datetime import timedelta
+
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from collector.trouble import Trouble
 from metering.keeping.retention import still_kept
 from metering.reconcile import jobs as reconcile_jobs
+from metering.reconcile.call_store import nanoseconds
 from metering.resources import jobs as resource_jobs
 from metering.scale.store import LeaseStore
 from pricing import jobs as billing_jobs
@@ -15,6 +18,10 @@ _log = structlog.get_logger("tallystick")
 
 _BILLING_SECONDS = 600
 """How often is asked which bills are due; an open month's is once an hour."""
+
+
+_LATELY = timedelta(days=3)
+"""How far back each look for missing numbers goes: it is taken every minute, over all producers."""
 
 
 class Watch:
@@ -32,7 +39,9 @@ class Watch:
         out_of_reach = stale - still_kept(stale, parts.retention.oldest())
         found["changed bindings of hours whose events are gone: usage stays"] = len(out_of_reach)
         found["events that came after their day was dropped"] = parts.retention.late_rows()
-        found["missing numbers: see tallystick gaps"] = len(parts.events.gaps())
+        found["missing numbers: see tallystick gaps"] = len(
+            parts.events.gaps(since=nanoseconds(parts.now() - _LATELY))
+        )
         for what, count in found.items():
             if count > self._told.get(what, 0):
                 _log.warning("usage_in_doubt", what=what, count=count)

@@ -60,3 +60,22 @@ def test_gaps_in_the_numbers_of_a_producer_are_seen(events: EventStore) -> None:
         Gap("p", 4, 6, at),
         Gap("p", 8, 8, at),
     ]
+
+
+def test_gaps_of_late_are_those_between_what_ended_since(events: EventStore) -> None:
+    early = [event("e1", producer="p", sequence=3)]
+    late = [event(f"e{n}", f"2026-10-01T00:{n:02}Z", producer="p", sequence=n) for n in (5, 6, 8)]
+    whole = [
+        event(f"w{n}", f"2026-10-01T00:{n:02}Z", producer="whole", sequence=n) for n in (8, 7, 8)
+    ]
+    events.record([*early, *late, *whole])
+    since, at = late[0].ended_at, late[1].ended_at
+
+    assert events.gaps(since=since) == [Gap("p", 7, 7, at)]
+    assert events.gaps(since=late[2].ended_at) == []
+    assert [(gap.producer, gap.first, gap.last) for gap in events.gaps()] == [
+        ("p", 1, 2),
+        ("p", 4, 4),
+        ("p", 7, 7),
+        ("whole", 1, 6),
+    ]
