@@ -160,11 +160,11 @@ def _columns(plain: Plain, identities: Any, where: tuple[Any, Any]) -> dict[str,
         "role": _ROLES.take(pa.array(plain.is_witness.astype(np.int8))),
         "content_hash": pa.array(sums),
     }
+    events = [c.event for c in plain.classes if c.event]
     for column in COLUMNS:
         if column.name not in columns:
-            events = [c.event for c in plain.classes if c.event]
-            values = pa.array([column.read(event) for event in events], column.arrow_type)
-            columns[column.name] = values.take(pa.array(plain.which))
+            values = [column.read(event) for event in events]
+            columns[column.name] = _of_classes(plain, values, column.arrow_type)
     return columns
 
 
@@ -243,13 +243,22 @@ def _own_text(plain: Plain, at: int, where: tuple[Any, Any], sums: Any) -> Any:
         others = np.array([said(OWN_TEXTS[at], t) if t else 0 for t in shared], np.uint64)
         sums += np.where(is_own, np.uint64(0), others[plain.which])
     if not is_own.any():
-        return pa.array(shared, pa.string()).take(pa.array(plain.which))
+        return _of_classes(plain, shared, pa.string())
     fill.add_texts(sums, plain.body.buf, np.uint64(SEEDS[OWN_TEXTS[at]]), (starts, stops))
     texts = [text.encode() for text in shared]
     ends = np.cumsum([0, *map(len, texts)])
     room = np.frombuffer(b"".join(texts) + b" ", np.uint8)
     offsets, data = fill.texts_of(plain.body.buf, (starts, stops), (ends, room), plain.which)
     return pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def _of_classes(plain: Plain, values: Sequence[Any], kind: pa.DataType) -> Any:
+    """Return a column of what is said by each row's class; most texts are the same in all."""
+    if kind == pa.string() and all(value == values[0] for value in values):
+        text, count = values[0].encode(), len(plain.rows)
+        offsets = np.arange(count + 1, dtype=np.int32) * len(text)
+        return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text * count))
+    return pa.array(values, kind).take(pa.array(plain.which))
 
 
 def _fixed(values: Any) -> Any:
