@@ -260,7 +260,7 @@ def assemble(settings: Settings) -> Parts:
         ),
         reconciliation=ReconcileSources(
             readings=readings,
-            calls=CallStore(events.client),
+            calls=CallStore(events.client, CorrectionStore(engine).standing),
             meter=meter,
             ledger=ReconcileStore(engine),
             tolerance=settings.tolerance,
