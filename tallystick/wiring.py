@@ -28,6 +28,7 @@ from metering.corrections.jobs import Desk
 from metering.corrections.store import CorrectionStore
 from metering.event_store import EventStore
 from metering.keeping.parts_store import lose_nothing
+from metering.keeping.retention import days_of
 from metering.keeping.retention_store import RetentionStore
 from metering.keeping.space import Floors
 from metering.keeping.tally_store import Tally
@@ -146,7 +147,8 @@ class Parts:
         if not self.settings.events_cluster:  # there each server knows its own shard only
             self.tally.check()
         meter = MeterStore(self.engine, partial(check_fence, fence=fence))
-        return metering_jobs.tick(self.events, meter, self.now(), self.desk.corrections.heeded)
+        heeded = self.desk.corrections.heeded
+        return metering_jobs.tick(self.events, meter, self.now(), heeded, self.tally.lost)
 
     def drop_old_events(self) -> list[date]:
         """Drop the days of events that are older than they are kept; return these."""
@@ -274,7 +276,7 @@ def assemble(settings: Settings) -> Parts:
         desk=Desk(events, meter, CorrectionStore(engine), clock.now),
         room=Room(local_folders(settings), Floors(settings.min_free_bytes)),
         retention=RetentionStore(events.client),
-        tally=Tally(events, engine),
+        tally=Tally(events, engine, days_of(settings.events_lost)),
         backups=Backups(settings.backups, engine, events, settings.events),
     )
 

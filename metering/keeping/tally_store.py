@@ -28,8 +28,11 @@ WHERE active AND database = currentDatabase() AND table = 'events' GROUP BY part
 class Tally:
     """Compares both stores once, before usage is brought up to date for the first time."""
 
-    def __init__(self, events: EventStore, ledger: Engine) -> None:
-        """Look at the event store and the ledger."""
+    def __init__(
+        self, events: EventStore, ledger: Engine, lost: frozenset[date] = frozenset()
+    ) -> None:
+        """Look at the event store and the ledger, but for days that are ``lost`` for good."""
+        self.lost = lost
         self._events = events
         self._ledger = ledger
         self._is_good = False
@@ -46,7 +49,7 @@ class Tally:
         stored = self._stored()
         oldest = RetentionStore(self._events.client).oldest()
         for day, requests in sorted(self._billed(oldest).items()):
-            if stored.get(day, 0) < requests:
+            if stored.get(day, 0) < requests and day not in self.lost:
                 raise StoreDamagedError(
                     f"{stored.get(day, 0)} events of {day} for {requests} requests of usage"
                 )

@@ -13,8 +13,11 @@ from metering.corrections.store import CorrectionStore
 from metering.event_store import EventStore, StoreUnavailableError
 from metering.jobs import tick
 from metering.keeping.damage import StoreDamagedError
+from metering.keeping.retention import DaysError, days_of
 from metering.keeping.retention_store import RetentionStore
 from metering.keeping.tally_store import Tally
+from metering.period import Period
+from metering.rollup import REQUESTS
 from metering.store import MeterStore
 from tallystick.database import open_ledger
 
@@ -61,6 +64,30 @@ def test_a_day_that_is_gone_is_missed_until_it_is_back(events: EventStore, ledge
         tally.check()
     events.record([event("e2-6", "2026-10-02T06:30Z", fresh=6)])
     tally.check()
+
+
+def test_a_day_that_is_given_up_keeps_its_usage(events: EventStore, ledger: Engine) -> None:
+    told(events, ledger, 1, 30)
+    told(events, ledger, 2, 7)
+    lose(events, 2)
+    tally = Tally(events, ledger, days_of("2026-10-02"))
+    tally.check()
+    late = [event("late-2", "2026-10-02T03:30Z"), event("late-1", "2026-10-01T03:30Z")]
+    events.record(late)
+    meter = MeterStore(ledger)
+    tick(events, meter, NOW, lost=tally.lost)
+
+    by_day: dict[int, int] = {}
+    for row in meter.usage(Period(NOW - timedelta(days=40), NOW)):
+        if row.key.meter == REQUESTS:
+            by_day[row.key.hour.day] = by_day.get(row.key.hour.day, 0) + row.quantity
+    assert by_day == {1: 31, 2: 7}
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-11-01;2026-11-02"])
+def test_days_are_read_or_refused(text: str) -> None:
+    with pytest.raises(DaysError, match="days must be as in"):
+        days_of(text)
 
 
 def test_what_was_good_once_is_not_looked_at_again(events: EventStore, ledger: Engine) -> None:
