@@ -1,7 +1,7 @@
 """What the clock starts: close the hours that are due."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import date, datetime
 from itertools import groupby
 
 from metering.corrections.correction import Correction
@@ -17,18 +17,23 @@ Heeded = Callable[[int], Sequence[Correction]]
 
 
 def tick(
-    events: EventStore, ledger: MeterStore, now: datetime, heeded: Heeded = lambda _before: ()
+    events: EventStore,
+    ledger: MeterStore,
+    now: datetime,
+    heeded: Heeded = lambda _before: (),
+    lost: Collection[date] = (),
 ) -> int:
     """Bring usage up to date with every event, binding and correction; return the rows changed.
 
     Works on the hours that arrivals touched since the last run, at most a day at a time. Hours
     that have not ended come out provisional; they are closed again when more arrives. Running it
-    twice changes nothing, and a crash half way only leaves the rest to be done.
+    twice changes nothing, and a crash half way only leaves the rest to be done. Hours of ``lost``
+    days, whose events were given up, keep the usage that they have.
     """
     since = ledger.last_close().stored_before
     before = max(events.cutoff(), since)
     due = events.hours_touched(since, before) | ledger.stale_hours()
-    due = still_kept(due, RetentionStore(events.client).oldest())
+    due = still_kept(due, RetentionStore(events.client).oldest(), lost)
     if not due:
         return 0
     identities = ledger.identities()

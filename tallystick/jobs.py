@@ -36,7 +36,7 @@ class Watch:
         found = {f"held: {h.caveat or 'unknown counts'}": h.requests for h in parts.aside.held()}
         found["set aside: see tallystick quarantine"] = parts.aside.count()
         stale = parts.meter.stale_hours()
-        out_of_reach = stale - still_kept(stale, parts.retention.oldest())
+        out_of_reach = stale - still_kept(stale, parts.retention.oldest(), parts.tally.lost)
         found["changed bindings of hours whose events are gone: usage stays"] = len(out_of_reach)
         found["events that came after their day was dropped"] = parts.retention.late_rows()
         found["missing numbers: see tallystick gaps"] = len(

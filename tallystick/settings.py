@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Days that readings are kept."""
     events_days: int = Field(default=396, ge=32, le=36500)
     """Days that events are kept, by the UTC day on which they end; usage rows are kept for ever."""
+    events_lost: str = ""
+    """Days of lost events, ``2026-11-01,2026-11-02``, whose usage stays as it is; empty: none."""
     backups: Path = Path("tallystick-backups")
     """Folder below which backups are written."""
     min_free_bytes: int = Field(default=1024**3, ge=1024**2)

@@ -28,8 +28,10 @@ from metering.corrections.jobs import Desk
 from metering.corrections.store import CorrectionStore
 from metering.event_store import EventStore
 from metering.keeping.parts_store import lose_nothing
+from metering.keeping.retention import days_of
 from metering.keeping.retention_store import RetentionStore
 from metering.keeping.space import Floors
+from metering.keeping.tally_store import Tally
 from metering.quarantine import Quarantined
 from metering.quarantine_routes import Aside
 from metering.quarantine_store import QuarantineStore
@@ -91,6 +93,7 @@ class Parts:
     decisions: DecisionStore
     room: Room
     retention: RetentionStore
+    tally: Tally
     backups: Backups
 
     @property
@@ -141,8 +144,11 @@ class Parts:
         fence = self.lease.hold()
         if fence is None:
             return 0
+        if not self.settings.events_cluster:  # there each server knows its own shard only
+            self.tally.check()
         meter = MeterStore(self.engine, partial(check_fence, fence=fence))
-        return metering_jobs.tick(self.events, meter, self.now(), self.desk.corrections.heeded)
+        heeded = self.desk.corrections.heeded
+        return metering_jobs.tick(self.events, meter, self.now(), heeded, self.tally.lost)
 
     def drop_old_events(self) -> list[date]:
         """Drop the days of events that are older than they are kept; return these."""
@@ -235,9 +241,6 @@ def assemble(settings: Settings) -> Parts:
     if settings.role.collects:
         events.stamps.check_clock()
     lose_nothing(events.client)
-    lease = LeaseStore(engine, secrets.token_hex(8), settings.lease_seconds)
-    if settings.is_embedded:  # whoever has its directory open is the only one
-        lease.seize()
     readings = ReadingStore(events.client, settings.readings_days, deployment.layout)
     quarantine = QuarantineStore(events.client, clock.now_ns, deployment.layout)
     return Parts(
@@ -259,7 +262,7 @@ def assemble(settings: Settings) -> Parts:
         ),
         reconciliation=ReconcileSources(
             readings=readings,
-            calls=CallStore(events.client),
+            calls=CallStore(events.client, CorrectionStore(engine).standing),
             meter=meter,
             ledger=ReconcileStore(engine),
             tolerance=settings.tolerance,
@@ -268,11 +271,12 @@ def assemble(settings: Settings) -> Parts:
         books=books,
         now=clock.now,
         refreshing=Refreshing(),
-        lease=lease,
+        lease=_lease(settings, engine),
         decisions=DecisionStore(engine),
         desk=Desk(events, meter, CorrectionStore(engine), clock.now),
         room=Room(local_folders(settings), Floors(settings.min_free_bytes)),
         retention=RetentionStore(events.client),
+        tally=Tally(events, engine, days_of(settings.events_lost)),
         backups=Backups(settings.backups, engine, events, settings.events),
     )
 
@@ -289,6 +293,13 @@ def deployed(settings: Settings) -> Deployment:
     database = urlsplit(settings.events).path.strip("/") or PLAIN.database
     layout = Layout(settings.events_cluster, database)
     return Deployment(layout, settings.settle_seconds * 10**9, bands)
+
+
+def _lease(settings: Settings, engine: Engine) -> LeaseStore:
+    lease = LeaseStore(engine, secrets.token_hex(8), settings.lease_seconds)
+    if settings.is_embedded:  # whoever has its directory open is the only one
+        lease.seize()
+    return lease
 
 
 def _book(settings: Settings, books: BookStore) -> PriceBook:

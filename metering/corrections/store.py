@@ -120,6 +120,10 @@ class CorrectionStore:
                 Made(_correction(r), r.made_at, r.events, _withdrawal(gone.get(r.id))) for r in rows
             ]
 
+    def standing(self) -> list[str]:
+        """Return the ids of the decisions that nobody took back."""
+        return [made.correction.id for made in self.made() if not made.withdrawal]
+
     def heeded(self, before: int) -> list[Correction]:
         """Return the corrections that sums of arrivals stored before a stamp heed, in order."""
         return [

@@ -4,7 +4,7 @@ Days are dropped whole. Before a day is dropped the mark moves past it, for good
 before the mark is never summed again: what is left of its events would come out as less.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 
 CONTEXT_DAYS = 1
@@ -23,14 +23,32 @@ def oldest_kept(newest: date, today: date, days: int) -> date:
     return min(newest, today) - timedelta(days=days)
 
 
-def still_kept(hours: Iterable[datetime], oldest: datetime) -> set[datetime]:
-    """Return the hours that may be summed; those before the mark keep the usage that they have.
+def still_kept(
+    hours: Iterable[datetime], oldest: datetime, lost: Collection[date] = ()
+) -> set[datetime]:
+    """Return the hours that may be summed; those before the mark, and those of days whose events an
+    operator has given up, keep the usage that they have.
 
     >>> mark = datetime(2026, 10, 1, tzinfo=UTC)
     >>> still_kept([mark - timedelta(hours=1), mark], mark) == {mark}
     True
     """
-    return {hour for hour in hours if hour >= oldest}
+    return {hour for hour in hours if hour >= oldest and hour.astimezone(UTC).date() not in lost}
+
+
+def days_of(text: str) -> frozenset[date]:
+    """Read days with commas between them.
+
+    >>> sorted(days_of("2026-11-02, 2026-11-01"))
+    [datetime.date(2026, 11, 1), datetime.date(2026, 11, 2)]
+
+    Raises:
+        DaysError: one of them is no day.
+    """
+    try:
+        return frozenset(date.fromisoformat(d.strip()) for d in text.split(",") if d.strip())
+    except ValueError:
+        raise DaysError(text) from None
 
 
 def days_to_drop(stored: Iterable[date], oldest: date) -> list[date]:
@@ -51,3 +69,10 @@ def day_of_partition(text: str) -> date:
     datetime.date(2026, 10, 1)
     """
     return date(int(text[:4]), int(text[4:6]), int(text[6:]))
+
+
+class DaysError(ValueError):
+    """A list of days that is none."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"days must be as in 2026-11-01,2026-11-02, found {text!r}")

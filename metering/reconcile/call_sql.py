@@ -75,7 +75,8 @@ GROUP BY call_id HAVING countIf(is_choice) > 1
 
 _CORRECTED = f"""{_FROM_TO} AND event_key GLOBAL IN (
         SELECT event_key FROM corrected
-        WHERE hour >= fromUnixTimestamp64Nano({{first:Int64}}, 'UTC')
+        WHERE correction IN {{standing:Array(String)}}
+          AND hour >= fromUnixTimestamp64Nano({{first:Int64}}, 'UTC')
           AND hour < fromUnixTimestamp64Nano({{end:Int64}}, 'UTC')
     )
 """  # noqa: S608

@@ -1,7 +1,7 @@
 """Evidence from the event store: what calls tell beside the tokens that they bill."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -45,9 +45,10 @@ class Evidence(NamedTuple):
 class CallStore:
     """Questions about calls. Safe to use from several threads."""
 
-    def __init__(self, client: Any) -> None:
-        """Ask the engine of an event store."""
+    def __init__(self, client: Any, standing: Callable[[], Sequence[str]] = tuple) -> None:
+        """Ask the engine of an event store; ``standing`` are the corrections not taken back."""
         self._client = client
+        self._standing = standing
 
     def evidence(self, period: Period) -> Evidence:
         """Return what the calls of a period tell, by pool and model."""
@@ -64,7 +65,8 @@ class CallStore:
                 choices=known.choices + int(others),
                 choices_input=known.choices_input + int(prompts),
             )
-        for pool, model, asked, answered in self._rows(sql.CORRECTED, span):
+        corrected = {**span, "standing": list(self._standing())}
+        for pool, model, asked, answered in self._rows(sql.CORRECTED, corrected):
             calls[Place(pool, model)] = replace(
                 calls[Place(pool, model)],
                 corrected_input=int(asked),

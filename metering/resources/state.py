@@ -8,7 +8,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from metering.identity import FOR_EVER
@@ -18,6 +18,9 @@ from metering.resources.heartbeat import Pulse
 
 MAX_AHEAD = timedelta(days=1)
 """How far ahead of the clock a state may be told: a planned stop, not a typing error."""
+
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+"""A state since an earlier instant is a slip: 0206 for 2026 would be charged for from then on."""
 
 NO_PULSES: Mapping[str, Pulse] = MappingProxyType({})
 
@@ -80,11 +83,14 @@ def fold_states(
 
 
 def check_not_ahead(at: datetime, now: datetime, ahead: timedelta = MAX_AHEAD) -> None:
-    """Refuse an instant that lies too far ahead of the clock.
+    """Refuse an instant that lies too far ahead of the clock, or before there was anything to run.
 
     Raises:
         AheadOfTheClockError: by more than ``ahead``.
+        LongAgoError: before 2015.
     """
+    if at < EARLIEST:
+        raise LongAgoError(at)
     if at > now + ahead:
         raise AheadOfTheClockError(at, now, ahead)
 
@@ -162,4 +168,13 @@ class AheadOfTheClockError(ValueError):
         super().__init__(
             f"a state or heartbeat must be at most {ahead.total_seconds():.0f} s ahead of the "
             f"service's clock ({now.isoformat(timespec='seconds')}), found {at.isoformat()}"
+        )
+
+
+class LongAgoError(ValueError):
+    """Something is told of a time at which no node ran."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__(
+            f"a state or heartbeat must be of 2015 or later, found {at.isoformat()}: mend its year"
         )

@@ -11,7 +11,9 @@ from builders import event
 from sqlalchemy import Engine
 
 from metering import jobs as metering_jobs
-from metering.corrections.correction import Target
+from metering.corrections.correction import Correction, Kind, Target
+from metering.corrections.jobs import Desk
+from metering.corrections.store import CorrectionStore
 from metering.event_store import EventStore
 from metering.period import HOUR, Period
 from metering.reading_store import ReadingStore
@@ -51,6 +53,7 @@ class Books:
 
     events: EventStore
     sources: Sources
+    corrections: CorrectionStore
 
     def counted(self, tokens: int, hour: datetime = NINE, target: str = "a:8000") -> None:
         """Let an engine count so many tokens of each kind in an hour."""
@@ -79,14 +82,15 @@ class Books:
 @pytest.fixture
 def books(events: EventStore, tmp_path: Path) -> Iterator[Books]:
     engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    corrections = CorrectionStore(engine)
     sources = Sources(
         readings=ReadingStore(events.client, 3650),
-        calls=CallStore(events.client),
+        calls=CallStore(events.client, corrections.standing),
         meter=MeterStore(engine),
         ledger=ReconcileStore(engine),
         tolerance=Decimal("0.005"),
     )
-    yield Books(events, sources)
+    yield Books(events, sources, corrections)
     engine.dispose()
 
 
@@ -150,10 +154,18 @@ def test_what_engines_told_outlives_their_readings(books: Books) -> None:
 def test_what_was_corrected_is_evidence(books: Books) -> None:
     books.told(70, call="r1")
     books.told(30, "e2", call="r2")
-    books.events.corrected.mark("void-1", Target(requests=("r1",)), books.events.cutoff())
+    desk = Desk(books.events, books.sources.meter, books.corrections, lambda: NOON)
+    about = Target(requests=("r1",))
+    made = desk.make(Correction("void-1", Kind.VOID, about, "li", "a load test"))
 
-    [(place, calls)] = books.sources.calls.evidence(PERIOD).calls.items()
-    assert (place, calls.ok, calls.corrected_input) == (HERE, 2, 70)
+    def corrected() -> int:
+        [(place, calls)] = books.sources.calls.evidence(PERIOD).calls.items()
+        assert (place, calls.ok) == (HERE, 2)
+        return calls.corrected_input
+
+    assert corrected() == 70
+    desk.withdraw(made.id, "li", "it was right")
+    assert corrected() == 0
 
 
 def test_usage_without_engines_and_engines_without_usage_are_rows(books: Books) -> None:

@@ -1,7 +1,7 @@
 """States as they were told, folded into intervals."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -14,7 +14,9 @@ from metering.interval import Interval, State, running_seconds
 from metering.period import HOUR, Period
 from metering.resources.heartbeat import Heard, Pulse, heard_with, silent_at
 from metering.resources.state import (
+    EARLIEST,
     AheadOfTheClockError,
+    LongAgoError,
     StateEvent,
     check_not_ahead,
     fold_states,
@@ -266,3 +268,10 @@ def test_a_state_may_be_planned_for_a_day_and_no_more() -> None:
 
     with pytest.raises(AheadOfTheClockError, match="at most 86400 s ahead"):
         check_not_ahead(NOON + 24 * HOUR + MINUTE, NOON)
+
+
+def test_no_state_is_of_a_time_before_anything_ran() -> None:
+    check_not_ahead(EARLIEST, NOON)
+
+    with pytest.raises(LongAgoError, match="2015 or later, found 0206-11-01"):
+        check_not_ahead(datetime(206, 11, 1, tzinfo=UTC), NOON)
