@@ -129,7 +129,10 @@ def _run(command: Command) -> Any:
 def _serve() -> None:
     import tallystick.app  # noqa: PLC0415 - read once, for all that are forked
     import tallystick.cli  # noqa: PLC0415, F401
+    from collector.batch.fast import FastDecoder  # noqa: PLC0415
+    from collector.batch.warm import warm  # noqa: PLC0415
 
+    warm(FastDecoder(seed=0))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that have ended are forgotten
     while line := sys.stdin.readline():
         pid = os.fork()
