@@ -13,12 +13,14 @@ import pytest
 from builders import arrivals_of
 from clickhouse import events_url
 from forking import Forked, fork_command
+from ledgers import fresh_database as fresh_database  # noqa: PLC0414 - known from here too
+from ledgers import migrated_database, new_ledger
 from postgres import private_postgres
 from sqlalchemy import Engine
 
 from metering.arrival import Arrival
 from metering.event_store import EventStore
-from tallystick.database import open_ledger
+from tallystick.database import make_engine
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 180
@@ -78,22 +80,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An empty, migrated ledger, on both databases."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'ledger.db'}"
+        engine = new_ledger(tmp_path / "ledger.db")
     else:
-        url = fresh_database(request.getfixturevalue("postgres_url"))
-    engine = open_ledger(url)
+        engine = make_engine(migrated_database(request.getfixturevalue("postgres_url")))
     yield engine
     engine.dispose()
-
-
-def fresh_database(server_url: str) -> str:
-    """Create a database of its own on a server and return its address."""
-    import psycopg  # noqa: PLC0415 - only where PostgreSQL is
-
-    name = f"test_{time.time_ns()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return server_url.rpartition("/")[0] + f"/{name}"
 
 
 @dataclass
