@@ -18,6 +18,8 @@ from metering.band import Bands
 from metering.event_store import EventStore
 from metering.scale.layout import ALONE
 
+pytestmark = pytest.mark.no_cover  # worlds by the thousand: others look at lines
+
 
 def test_the_core_states_what_the_oracle_states_of_thousands_of_worlds() -> None:
     for seed in range(2_000):
