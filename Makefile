@@ -9,7 +9,7 @@ demo: dev
 	$(BIN)/tallystick demo $(ARGS)
 
 test: dev
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term -m "not slow" $(ARGS)
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term -m "not slow" $(ARGS)
 
 check: dev
 	$(BIN)/ruff format --check .

@@ -1,14 +1,12 @@
 """A service with one account, a node and a pool, and a little usage: what bills are tested on."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from builders import T0, chat_span, traces
 from conftest import Service
+from forking import run_command
 
 SETUP = """
 accounts:
@@ -33,13 +31,7 @@ contracts:
 def command(*words: str, service: Service | None = None, **environment: str) -> Any:
     """Run the command as a user would."""
     address = ["--url", service.address] if service else []
-    return subprocess.run(
-        [sys.executable, "-m", "tallystick", *words, *address],
-        env={**os.environ, "NO_COLOR": "1", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command(*words, *address, **environment)
 
 
 def send(service: Service, spans: list[Any], **resource: str) -> None:

@@ -4,25 +4,33 @@ import http.client
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import arrivals_of
 from clickhouse import events_url
 from forking import Forked, fork_command
+from ledgers import fresh_database as fresh_database  # noqa: PLC0414 - known from here too
+from ledgers import migrated_database, new_ledger
 from postgres import private_postgres
 from sqlalchemy import Engine
 
 from metering.arrival import Arrival
 from metering.event_store import EventStore
-from tallystick.database import open_ledger
+from tallystick.database import make_engine
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 180
 """Far more than a start takes: on a machine whose disk is cold and busy it has taken sixty."""
+WATCHED_EXAMPLES = 10
+"""Of a property: branches that only luck finds are no proof that a test looks at them."""
 LONG_FOLDERS = {"end_to_end", "faults", "simulation"}
 
 
@@ -38,6 +46,58 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no process is left alone with it at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG_FOLDERS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Have coverage watch one process read the code: the others read the same."""
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
+        return (yield)
+    with unwatched():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Have coverage watch the first examples of a property, not all, and not what draws them."""
+    given = getattr(getattr(item, "obj", None), "hypothesis", None)
+    if given is None:
+        return (yield)
+    inner = given.inner_test
+    with unwatched() as tracer:
+        given.inner_test = watched(inner, tracer)
+        try:
+            return (yield)
+        finally:
+            given.inner_test = inner
+
+
+@contextmanager
+def unwatched() -> Iterator[Any]:
+    """Take what watches this thread away, and yield it."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield tracer
+    finally:
+        sys.settrace(tracer)
+
+
+def watched(function: Callable[..., Any], tracer: Any) -> Callable[..., Any]:
+    """Return a function whose first calls are watched."""
+    left = iter(range(WATCHED_EXAMPLES))
+
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        if next(left, None) is None:
+            return function(*arguments, **named)
+        sys.settrace(tracer)
+        try:
+            return function(*arguments, **named)
+        finally:
+            sys.settrace(None)
+
+    return call
 
 
 @pytest.fixture
@@ -78,22 +138,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """An empty, migrated ledger, on both databases."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'ledger.db'}"
+        engine = new_ledger(tmp_path / "ledger.db")
     else:
-        url = fresh_database(request.getfixturevalue("postgres_url"))
-    engine = open_ledger(url)
+        engine = make_engine(migrated_database(request.getfixturevalue("postgres_url")))
     yield engine
     engine.dispose()
-
-
-def fresh_database(server_url: str) -> str:
-    """Create a database of its own on a server and return its address."""
-    import psycopg  # noqa: PLC0415 - only where PostgreSQL is
-
-    name = f"test_{time.time_ns()}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return server_url.rpartition("/")[0] + f"/{name}"
 
 
 @dataclass

@@ -72,7 +72,9 @@ def free_bytes(folder: Path) -> int:
 def fill(folder: Path, leave: int) -> Path:
     """Fill a disk until so many bytes are free, and return the file that does."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as file:
+    with ballast.open(
+        "ab"
+    ) as file:  # opened anew it would be empty for a moment, and the disk free
         while (free := free_bytes(folder)) > leave:
             file.write(b"\0" * min(free - leave, 1 << 20))
             file.flush()

@@ -1,8 +1,6 @@
 """Advice by routes and commands, over a real service."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Service, start_service, stop_service
+from forking import run_command
 
 from tests.pricing.month_notation import SMALL_BOOK
 
@@ -43,10 +42,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def command(running: Service, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tallystick", "advise", *words, "--url", running.address],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_command("advise", *words, "--url", running.address)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

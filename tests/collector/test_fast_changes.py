@@ -18,6 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.batch.keys import MEANING, NANOS, SHAPE, registered
 from collector.otlp import Signal
 
+pytestmark = pytest.mark.no_cover  # each test decodes thousands of bodies: others look at lines
+
 Said = Mapping[str, Any]
 Change = tuple[Said, Sequence[tuple[str, Any]]]
 """Fields of a record, and attributes, that take the place of others or are added."""

@@ -1,8 +1,6 @@
 """A backup taken while telemetry arrives holds all that was acknowledged before it began."""
 
-import os
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import httpx2
 import pytest
 from builders import chat_span, traces
 from conftest import Service, start_service, stop_service
+from forking import run_command
 
 HEADERS = {"Content-Type": "application/x-protobuf"}
 SPANS = 20
@@ -35,13 +34,7 @@ class Traffic(threading.Thread):
 
 
 def command(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tallystick", *words],
-        env={**os.environ, "NO_COLOR": "1", "TALLYSTICK_GRPC_PORT": "0", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command(*words, TALLYSTICK_GRPC_PORT="0", **environment)
 
 
 def requests(service: Service) -> int:

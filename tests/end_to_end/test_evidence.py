@@ -1,9 +1,6 @@
 """What stands beside a bill: why a record bills, what was set aside, held, or is missing."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +9,7 @@ import httpx2
 import pytest
 from builders import T0, chat_span, span, traces
 from conftest import Service, start_service, stop_service
+from forking import run_command
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 YEAR_NS = 365 * 86_400_000_000_000
@@ -135,11 +133,5 @@ def test_gaps_and_explanations_are_commands_too(shared_service: Service) -> None
 
 
 def command(service: Service, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tallystick", *words, "--url", service.address],
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_command(*words, "--url", service.address)
     return done.stdout + done.stderr

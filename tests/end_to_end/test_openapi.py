@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 import yaml
-from conftest import ROOT, fresh_database, start_service, stop_service
+from conftest import ROOT, start_service, stop_service
+from ledgers import fresh_database
 
 PLACES = """
 [parameters]

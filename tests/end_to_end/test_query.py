@@ -2,9 +2,6 @@
 
 import csv
 import io
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from builders import T0, chat_span, traces
 from conftest import Service
+from forking import run_command
 
 from metering.query.answer import FIGURES
 from metering.report import DIMENSIONS
@@ -39,13 +37,7 @@ HOUR_NS = 3600 * 10**9
 
 def command(*words: str, service: Service) -> Any:
     """Run the command as a user would."""
-    return subprocess.run(
-        [sys.executable, "-m", "tallystick", *words, "--url", service.address],
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command(*words, "--url", service.address)
 
 
 @pytest.fixture(scope="module")

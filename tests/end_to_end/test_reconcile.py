@@ -1,9 +1,6 @@
 """Gateways against engines in a real service: bypass traffic is seen, blocks, and is accepted."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +12,7 @@ import httpx2
 import pytest
 from builders import chat_span, traces
 from conftest import Service, start_service, stop_service
+from forking import run_command
 
 TARGETS = """
 - targets: ["{address}"]
@@ -167,11 +165,5 @@ def until(service: Service, model: str, is_so: Any) -> Any:
 
 
 def command(service: Service, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tallystick", *words, "--url", service.address],
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_command(*words, "--url", service.address)
     return done.stdout + done.stderr

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 from builders import chat_span, traces
 from clickhouse import any_clickhouse, fresh_events
-from conftest import Service, fresh_database, start_service, stop_service
+from conftest import Service, start_service, stop_service
+from ledgers import fresh_database
 from sqlalchemy import Engine, create_engine, text
 
 LEASE_SECONDS, SETTLE_SECONDS, REFRESH_SECONDS = 3, 2, 1

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from ledgers import new_ledger
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -33,7 +34,6 @@ from pricing.prices.store import (
     shipped_names,
     texts_at,
 )
-from tallystick.database import open_ledger
 from tests.pricing.book_notation import files_with
 from tests.pricing.month_notation import SMALL_BOOK, at, small_book
 
@@ -53,7 +53,7 @@ def risen(book: PriceBook, by: str = "0.01") -> PriceBook:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Engine:
     """A ledger, where both databases do the same."""
-    return open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    return new_ledger(tmp_path / "ledger.db")
 
 
 def test_a_book_that_comes_with_the_product_is_in_use_until_one_is_imported(

@@ -1,6 +1,5 @@
 """Thousands of made-up worlds: the core and the stores state what a naive oracle states."""
 
-import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from ledgers import new_ledger
 from simulation.oracle import answer, listened
 from simulation.service import Stored, arrivals_of, in_memory, of_arrivals
 from simulation.told import BANDS, HOUR, Bind, Decide, Decision, Refresh, Send, Step, Told, Withdraw
@@ -17,7 +17,8 @@ from metering.arrival import Arrival
 from metering.band import Bands
 from metering.event_store import EventStore
 from metering.scale.layout import ALONE
-from tallystick.database import open_ledger
+
+pytestmark = pytest.mark.no_cover  # worlds by the thousand: others look at lines
 
 
 def test_the_core_states_what_the_oracle_states_of_thousands_of_worlds() -> None:
@@ -62,7 +63,7 @@ def test_a_void_in_one_hour_leaves_the_call_to_a_record_of_another(
     engine = Told("engine".ljust(16, "."), ended - 9, ended - 1, rank=41, response="r1", fresh=5)
     gateway = replace(engine, name="gateway".ljust(16, "."), ended=ended + 1, rank=0)
     void = Decide(Decision("d1", "void", identity=gateway.identity))
-    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    ledger = new_ledger(tmp_path / "ledger.db")
 
     steps = (Send((engine, gateway)), Refresh(), void, Refresh())
 
@@ -78,13 +79,10 @@ def banded(events: EventStore) -> EventStore:
 
 
 def check_worlds(events: EventStore, folder: Path, seeds: Iterable[int]) -> None:
-    empty = folder / "empty.db"
-    open_ledger(f"sqlite:///{empty}").dispose()
     for seed in seeds:
-        shutil.copy(empty, folder / "ledger.db")
         for table in ("events", "sightings", "contested", "corrected"):
             events.client.command(f"TRUNCATE TABLE {table}")
-        ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+        ledger = new_ledger(folder / "ledger.db")
         try:
             check_world(Stored(banded(events), ledger), world(seed), f"seed {seed}")
         finally:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from builders import event
-from conftest import fresh_database
+from ledgers import fresh_database
 
 from metering.keeping.damage import StoreDamagedError
 from tallystick.keeping.backup import (

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import fresh_database
+from ledgers import fresh_database
 from pydantic import ValidationError
 from sqlalchemy import Engine, text
 

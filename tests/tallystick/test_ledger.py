@@ -12,9 +12,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from builders import event, hour, usage_events
-from conftest import fresh_database
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledgers import fresh_database
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import StatementError
 

@@ -8,6 +8,7 @@ import pytest
 from builders import event, hour
 from hypothesis import given
 from hypothesis import strategies as st
+from ledgers import new_ledger
 from sqlalchemy import Engine
 
 from metering.event import UsageEvent
@@ -18,7 +19,6 @@ from metering.keeping.retention import days_to_drop, oldest_kept, start_of, stil
 from metering.keeping.retention_store import RetentionStore
 from metering.period import Period
 from metering.store import Account, MeterStore
-from tallystick.database import open_ledger
 
 TODAY = date(2026, 10, 31)
 NOW = datetime(2026, 10, 31, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ hours = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.ju
 
 @pytest.fixture
 def ledger_file(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine = new_ledger(tmp_path / "ledger.db")
     yield engine
     engine.dispose()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from ledgers import new_ledger
 
 from metering import jobs as metering_jobs
 from metering.event_store import EventStore
@@ -23,7 +24,6 @@ from metering.reconcile.measures import Measures
 from metering.reconcile.place import Place
 from metering.reconcile.store import ReconcileStore
 from metering.store import MeterStore
-from tallystick.database import open_ledger
 from tests.metering.reconcile import simulate
 from tests.metering.reconcile.simulate import HOUR, Made, World, changed, traffic
 
@@ -61,7 +61,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder: Path = tmp_path_factory.mktemp("lab")
     clock = [0]
     events = EventStore.open(f"chdb://{folder / 'events'}", lambda: clock[0])
-    engine = open_ledger(f"sqlite:///{folder / 'ledger.db'}")
+    engine = new_ledger(folder / "ledger.db")
     sources = Sources(
         readings=ReadingStore(events.client, 3650),
         calls=CallStore(events.client),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders import event
+from ledgers import new_ledger
 from sqlalchemy import Engine
 
 from metering import jobs as metering_jobs
@@ -37,7 +38,6 @@ from metering.rollup import RawKey, Sums
 from metering.signal import Origin, Reading
 from metering.store import MeterStore
 from metering.usage import bound_usage
-from tallystick.database import open_ledger
 
 NINE = datetime(2026, 10, 1, 9, tzinfo=UTC)
 NOON = NINE + 3 * HOUR
@@ -81,7 +81,7 @@ class Books:
 
 @pytest.fixture
 def books(events: EventStore, tmp_path: Path) -> Iterator[Books]:
-    engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine = new_ledger(tmp_path / "ledger.db")
     corrections = CorrectionStore(engine)
     sources = Sources(
         readings=ReadingStore(events.client, 3650),

@@ -12,6 +12,7 @@ from builders import hour
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from ledgers import new_ledger
 
 from metering.interval import Resource
 from metering.period import NaiveTimeError, PeriodError
@@ -21,7 +22,6 @@ from metering.resources.routes import Stores, routes
 from metering.resources.schedule_store import ScheduleStore
 from metering.resources.store import ResourceStore
 from metering.store import Account, MeterStore
-from tallystick.database import open_ledger
 
 NOW = hour("2026-10-02T12")
 N1 = "/v1/resources/n1"
@@ -32,7 +32,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
     """Ask the routes; a refusal is its sentence."""
-    engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine = new_ledger(tmp_path / "ledger.db")
     meter = MeterStore(engine)
     meter.put_accounts([Account("acme", "Acme"), Account("borealis", "Borealis")])
     meter.put_resources(

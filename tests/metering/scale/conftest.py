@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from conftest import fresh_database
+from ledgers import migrated_database
 from sqlalchemy import Engine
 
 from tallystick.database import open_ledger
@@ -11,6 +11,6 @@ from tallystick.database import open_ledger
 
 @pytest.fixture
 def postgres_ledger(postgres_url: str) -> Iterator[Engine]:
-    engine = open_ledger(fresh_database(postgres_url))
+    engine = open_ledger(migrated_database(postgres_url))
     yield engine
     engine.dispose()

@@ -1,8 +1,6 @@
 """Accounts, identities, orders, contracts and their changes, by routes and by commands."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import Service, start_service, stop_service
+from forking import run_command
 
 GU20, GU49 = "polar.pg.g8.xlarge.gu20", "polar.pg.g8.2xlarge.gu49"
 NODE = {"account": "acme", "region": "cn-hangzhou", "spec": GU20}
@@ -40,10 +39,7 @@ def get(running: Service, path: str, **params: Any) -> Any:
 
 
 def command(running: Service, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "tallystick", *words, "--url", running.address],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_command(*words, "--url", running.address)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
