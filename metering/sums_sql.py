@@ -97,12 +97,13 @@ NOT_VOID = """
         SELECT event_id FROM corrected WHERE correction IN {voids:Array(String)}
     )
 """
-NOT_IN_ROWS = "AND event_id NOT IN (SELECT event_id FROM @rows)"
+NOT_IN_ROWS = "AND call_key NOT IN (SELECT call_key FROM @rows)"
 NOT_DOUBLED = """
     AND call_key NOT IN (SELECT key FROM @doubled) AND event_key NOT IN (SELECT key FROM @doubled)
 """
 """Both leave the calls that are summed with care out of a plain sum. Merging changes neither: all
-rows of an identity go together, however many of them are left."""
+rows of an identity go together, however many of them are left. A call whose key is among the rows
+has all its rows there: told once it has no other, and told twice it is doubled itself."""
 
 PLAIN = f"""
 SELECT @hour AS hour, @group AS key, @band AS band,
