@@ -27,6 +27,8 @@ class Quality(StrEnum):
     ACCEPTED = "accepted"
     """Somebody decided: by a correction, with a reason. It bills as a measured one does."""
 
+    __hash__ = str.__hash__  # keys of usage hold these: an Enum's own hash is a call in Python
+
     @property
     def is_settled(self) -> bool:
         """Whether a count may be charged as it is."""
@@ -42,6 +44,8 @@ class Outcome(StrEnum):
     SERVER_ERROR = "server_error"
     ABORTED = "aborted"
     TIMEOUT = "timeout"
+
+    __hash__ = str.__hash__  # as for Quality
 
     @property
     def is_billable(self) -> bool:

@@ -86,8 +86,7 @@ class HourStore:
                 parts = [self._plain(asked, doubled), fold(arrivals, about, self._bands)]
                 if doubled:
                     parts += self._careful(asked, doubled, apart)
-        wanted = set(hours)
-        return {key: sums for key, sums in added(parts).items() if key.hour in wanted}
+        return _of_hours(added(parts), set(hours))
 
     def corrected(self, correction: str, before: int) -> set[datetime]:
         """Return the hours whose sums a correction may change.
@@ -189,6 +188,13 @@ class HourStore:
 
     def _keys(self, query: str, parameters: dict[str, Any]) -> set[int]:
         return {key for row in self._rows(query, parameters) for key in row if key}
+
+
+def _of_hours(sums: dict[RawKey, Sums], wanted: set[datetime]) -> dict[RawKey, Sums]:
+    """Take the sums of other hours out: nearly always there are none."""
+    for other in [key for key in sums if key.hour not in wanted]:
+        del sums[other]
+    return sums
 
 
 def _span(hours: Sequence[datetime], before: int) -> dict[str, Any]:

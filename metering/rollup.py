@@ -102,9 +102,10 @@ def raw_key(event: UsageEvent, bands: Bands = NO_BANDS) -> RawKey:
 
 
 def added(parts: Iterable[Mapping[RawKey, Sums]]) -> dict[RawKey, Sums]:
-    """Return several sums as one."""
-    out: dict[RawKey, Sums] = {}
-    for part in parts:
+    """Return several sums as one; of the first, which holds nearly all, keys are not looked up."""
+    first, *others = parts
+    out = dict(first)
+    for part in others:
         out |= {key: out[key].plus(sums) if key in out else sums for key, sums in part.items()}
     return out
 

@@ -1,21 +1,20 @@
 """The metering half of the ledger: accounts, identities, resources, intervals, usage rows."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import sqlalchemy
-from sqlalchemy import Connection, Engine, Row, insert, text, update
-from sqlmodel import Session, SQLModel, col, delete, select
+from sqlalchemy import Connection, Engine, text, update
+from sqlmodel import Session, col, delete, select
 
-from metering.event import Outcome, Quality
 from metering.identity import FOR_EVER, Identity, Kind, check_unambiguous
 from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period
 from metering.resources.interval_store import rebuild
 from metering.resources.tables import DeclaredIntervalRow
+from metering.revision_store import chunks, current_rows, insert_usage, usage_key
 from metering.scale.store import disturb
 from metering.tables import (
     AccountRow,
@@ -26,12 +25,7 @@ from metering.tables import (
     StaleHourRow,
     UsageRow,
 )
-from metering.usage import Usage, UsageKey, in_order, revised
-
-_AT_ONCE = 500
-_USAGE = SQLModel.metadata.tables[str(UsageRow.__tablename__)]
-
-Value = TypeVar("Value")
+from metering.usage import Usage, UsageKey, revised
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +201,7 @@ class MeterStore:
         with Session(self._engine) as session, session.begin():
             exclusive(session)
             self._may_close(session)
-            current = _current_rows(session, hours)
+            current = current_rows(session.connection(), hours)
             changed = revised({key: row.quantity for key, row in current.items()}, usage)
             run = CloseRow(
                 stored_before=stored_before,
@@ -218,13 +212,11 @@ class MeterStore:
             session.add(run)
             session.flush()
             assert run.id is not None
-            for ids in _chunks([current[key].id for key in changed if key in current]):
+            for ids in chunks([current[key].id for key in changed if key in current]):
                 replaced = update(UsageRow).where(col(UsageRow.id).in_(ids))
                 session.execute(replaced.values(superseded_by=run.id))
-            rows = [_usage_values(key, quantity, run.id) for key, quantity in changed.items()]
-            if rows:
-                session.connection().execute(insert(_USAGE), rows)
-            for some in _chunks(hours):
+            insert_usage(session.connection(), changed, run.id)
+            for some in chunks(hours):
                 session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(some)))
             return len(changed)
 
@@ -247,7 +239,7 @@ class MeterStore:
         with Session(self._engine) as session:
             rows = session.exec(query).all()
         return sorted(
-            (Usage(_usage_key(r), r.quantity) for r in rows if r.quantity), key=lambda u: u.key
+            (Usage(usage_key(r), r.quantity) for r in rows if r.quantity), key=lambda u: u.key
         )
 
 
@@ -265,22 +257,6 @@ def _hours_with_usage(session: Session, valid: Period) -> Sequence[datetime]:
     return session.exec(
         query.where(col(UsageRow.hour) >= valid.start, col(UsageRow.hour) < valid.end)
     ).all()
-
-
-def _current_rows(session: Session, hours: Sequence[datetime]) -> dict[UsageKey, Row[Any]]:
-    """Return the current revisions of some hours: not as objects of the session, for speed."""
-    current = sqlalchemy.select(_USAGE).where(_USAGE.c.superseded_by.is_(None))
-    return {
-        _usage_key(row): row
-        for some in _chunks(hours)
-        for row in session.connection().execute(current.where(_USAGE.c.hour.in_(some)))
-    }
-
-
-def _chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
-    """Cut a list into what one statement takes: databases limit its parameters."""
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]
 
 
 def _check_contiguous(session: Session, resources: Iterable[str]) -> None:
@@ -321,31 +297,6 @@ def _lasting(resource: Resource) -> tuple[str, ...]:
 
 def _interval(row: IntervalRow | DeclaredIntervalRow) -> Interval:
     return Interval(row.resource, Period(row.started_at, row.ended_at), State(row.state))
-
-
-def _usage_key(row: UsageRow | Row[Any]) -> UsageKey:
-    return UsageKey(
-        hour=row.hour,
-        account=row.account,
-        project=row.project,
-        cluster=row.cluster,
-        resource=row.resource,
-        pool=row.pool,
-        model=row.model,
-        operation=row.operation,
-        outcome=Outcome(row.outcome),
-        quality=Quality(row.quality),
-        meter=row.meter,
-        band=row.band,
-        provider=row.provider,
-        tier=row.tier,
-        spill_reason=row.spill_reason,
-    )
-
-
-def _usage_values(key: UsageKey, quantity: int, run: int) -> dict[str, Any]:
-    names = (*UsageKey.__slots__, "quantity", "run")
-    return dict(zip(names, (*in_order(key), quantity, run), strict=True))
 
 
 def _fields(value: Any) -> dict[str, Any]:

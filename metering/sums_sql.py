@@ -5,8 +5,9 @@ records that only other hours or a span tree explain are folded in Python. A pro
 the three together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from metering.band import Bands
@@ -96,12 +97,13 @@ NOT_VOID = """
         SELECT event_id FROM corrected WHERE correction IN {voids:Array(String)}
     )
 """
-NOT_IN_ROWS = "AND event_id NOT IN (SELECT event_id FROM @rows)"
+NOT_IN_ROWS = "AND call_key NOT IN (SELECT call_key FROM @rows)"
 NOT_DOUBLED = """
     AND call_key NOT IN (SELECT key FROM @doubled) AND event_key NOT IN (SELECT key FROM @doubled)
 """
 """Both leave the calls that are summed with care out of a plain sum. Merging changes neither: all
-rows of an identity go together, however many of them are left."""
+rows of an identity go together, however many of them are left. A call whose key is among the rows
+has all its rows there: told once it has no other, and told twice it is doubled itself."""
 
 PLAIN = f"""
 SELECT @hour AS hour, @group AS key, @band AS band,
@@ -168,27 +170,19 @@ def band_of_rows(bands: Bands) -> str:
 
 
 def sums_of(row: Sequence[Any], groups: Groups = BY_TEXTS) -> tuple[RawKey, Sums]:
-    """Read one row of ``PLAIN`` or ``CAREFUL``."""
+    """Read one row of ``PLAIN`` or ``CAREFUL``; a raw key has its fields in their order."""
     hour, value, band, *counts = row
-    tenant, project, api_key, cluster, resource, pool, model, operation, *rest = groups.key_of(
-        value
-    )
-    outcome, quality, provider, tier, spill_reason = rest
-    key = RawKey(
-        hour=datetime.fromtimestamp(hour * _HOUR_SECONDS, UTC),
-        tenant=tenant,
-        project=project,
-        api_key=api_key,
-        cluster=cluster,
-        resource=resource,
-        pool=pool,
-        model=model,
-        operation=operation,
-        outcome=Outcome(outcome),
-        quality=Quality(quality),
-        provider=provider,
-        tier=tier,
-        spill_reason=spill_reason,
-        band=band,
-    )
-    return key, Sums(*counts)
+    texts = groups.key_of(value)
+    outcome, quality = _OUTCOMES[texts[_OUTCOME]], _QUALITIES[texts[_OUTCOME + 1]]
+    told: Iterable[Any] = (*texts[:_OUTCOME], outcome, quality, *texts[_OUTCOME + 2 :], band)
+    return RawKey(_hour_at(hour), *told), Sums(*counts)
+
+
+@lru_cache(maxsize=64)
+def _hour_at(number: int) -> datetime:
+    return datetime.fromtimestamp(number * _HOUR_SECONDS, UTC)
+
+
+_OUTCOME = DIMENSIONS.index("outcome")
+_OUTCOMES: Mapping[str, Outcome] = {outcome.value: outcome for outcome in Outcome}
+_QUALITIES: Mapping[str, Quality] = {quality.value: quality for quality in Quality}

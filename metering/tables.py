@@ -114,7 +114,10 @@ class StaleHourRow(SQLModel, table=True):
 
 
 class UsageRow(SQLModel, table=True):
-    """One revision of one usage row; the current one is superseded by nothing."""
+    """One revision of one usage row; the current one is superseded by nothing.
+
+    ``usage_now`` holds all that most questions about current usage ask for: they read no row.
+    """
 
     __tablename__ = "usage"
     __table_args__ = (
@@ -122,8 +125,8 @@ class UsageRow(SQLModel, table=True):
         Index("usage_hour", "hour", "superseded_by"),
         Index(
             "usage_now",
-            "account",
-            "hour",
+            *("account", "hour", "pool", "model", "operation", "meter", "outcome", "quality"),
+            *("quantity", "superseded_by"),
             sqlite_where=text("superseded_by IS NULL"),
             postgresql_where=text("superseded_by IS NULL"),
         ),

@@ -66,9 +66,13 @@ def revised(old: Mapping[UsageKey, int], new: Mapping[UsageKey, int]) -> dict[Us
     >>> revised({}, {})
     {}
     """
-    changed = {key: quantity for key, quantity in new.items() if old.get(key, 0) != quantity}
-    changed |= {key: 0 for key, quantity in old.items() if quantity and key not in new}
-    return dict(sorted(changed.items(), key=lambda row: in_order(row[0])))
+    changed = dict(new)
+    for key, quantity in old.items():
+        now = changed.pop(key, 0)
+        if now != quantity:
+            changed[key] = now
+    in_turn = sorted(changed.items(), key=lambda row: in_order(row[0]))
+    return {key: quantity for key, quantity in in_turn if quantity or key in old}
 
 
 in_order = attrgetter(*UsageKey.__slots__)

@@ -31,6 +31,8 @@ class Table:
     settings: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     """Those columns that tables made by earlier versions lack."""
+    changed: tuple[str, ...] = ()
+    """Those columns that they have, but work out or pack in another way. Values are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +139,11 @@ def _rows_table(table: Table, layout: Layout, engine: str) -> str:
 
 
 def _additions(table: Table, layout: Layout, name: str) -> list[str]:
-    """Return the statements that add to a table of an earlier version what it lacks."""
+    """Return the statements that bring a table of an earlier version up to date."""
+    alter = f"ALTER TABLE {name}{layout.on_cluster}"
     return [
-        f"ALTER TABLE {name}{layout.on_cluster} ADD COLUMN IF NOT EXISTS {column}"
-        for column in table.added
+        *(f"{alter} ADD COLUMN IF NOT EXISTS {column}" for column in table.added),
+        *(f"{alter} MODIFY COLUMN {column}" for column in table.changed),
     ]
 
 

@@ -1,5 +1,5 @@
 CREATE TABLE IF NOT EXISTS events (
-    event_id String CODEC(NONE),
+    event_id String CODEC(LZ4),
     started_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     ended_at DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     own_trace_id String CODEC(ZSTD(1)),
@@ -61,9 +61,9 @@ CREATE TABLE IF NOT EXISTS events (
         response_id != '', concat('a call by its response id:', response_id),
         trace_id != '' AND span_id != '', concat(trace_id, span_id),
         event_id),
-    event_key UInt64 ALIAS bitShiftRight(xxHash64(event_id), 16),
-    call_key UInt64 ALIAS bitShiftRight(xxHash64(call_id), 16),
     link_key UInt64 ALIAS if(parent_span_id = '' OR trace_id = '', 0, bitShiftRight(xxHash64(concat(trace_id, parent_span_id)), 16)),
+    event_key UInt64 DEFAULT bitShiftRight(xxHash64(event_id), 16) CODEC(T64, ZSTD(1)),
+    call_key UInt64 DEFAULT bitShiftRight(xxHash64(call_id), 16) CODEC(T64, ZSTD(1)),
     INDEX by_stored_at stored_at TYPE minmax GRANULARITY 1,
     INDEX by_ended_at ended_at TYPE minmax GRANULARITY 1
 )
@@ -73,6 +73,12 @@ ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, min_bytes_for_wide_part = 10485760;
 
 ALTER TABLE events ADD COLUMN IF NOT EXISTS tier LowCardinality(String);
+
+ALTER TABLE events MODIFY COLUMN event_id String CODEC(LZ4);
+
+ALTER TABLE events MODIFY COLUMN event_key UInt64 DEFAULT bitShiftRight(xxHash64(event_id), 16) CODEC(T64, ZSTD(1));
+
+ALTER TABLE events MODIFY COLUMN call_key UInt64 DEFAULT bitShiftRight(xxHash64(call_id), 16) CODEC(T64, ZSTD(1));
 
 CREATE TABLE IF NOT EXISTS sightings (
     key UInt64 CODEC(Delta, ZSTD(1)),

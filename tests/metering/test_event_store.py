@@ -18,7 +18,7 @@ from metering.event import UsageEvent
 from metering.event_store import EventStore, EventsUrlError, StoreLockedError
 from metering.rollup import RawKey, Sums, fold
 from metering.scale.layout import ALONE, PLAIN, ddl
-from metering.schema import EVENTS
+from metering.schema import EVENTS, batch_of, sightings, stamped
 
 batches = st.lists(st.lists(usage_events, min_size=1, max_size=6), max_size=5)
 
@@ -134,6 +134,24 @@ def test_a_table_of_an_earlier_version_gets_the_column_it_lacks(events: EventSto
     again = EventStore(events.client, time.time_ns)
 
     assert {key.tier: sums.fresh for key, sums in all_sums(again).items()} == {"": 1, "batch": 2}
+
+
+def test_a_table_that_stored_no_keys_sums_as_before(events: EventStore) -> None:
+    keys = {"event_key": "event_id", "call_key": "call_id"}
+    others = [c for c in EVENTS.columns if not c.startswith(tuple(keys))]
+    aliases = [f"{key} UInt64 ALIAS bitShiftRight(xxHash64({of}), 16)" for key, of in keys.items()]
+    earlier = ddl(replace(EVENTS, columns=(*others, *aliases)), PLAIN)[0]
+    first = batch_of([event("e1", fresh=1, call="r1")])
+    events.client.command("DROP TABLE events")
+    events.client.command(earlier.replace("CODEC(LZ4)", "CODEC(NONE)"))
+    events.insert("sightings", sightings(first))
+    events.insert("events", stamped(first, time.time_ns()).drop_columns([*keys]))
+
+    again = EventStore(events.client, time.time_ns)
+    again.record([event("e1", fresh=1, call="r1"), event("e2", fresh=2, call="r1", rank=9)])
+
+    assert [(s.requests, s.fresh) for s in all_sums(again).values()] == [(1, 1)]
+    assert again.explained("r1")[0].verdict.bills
 
 
 def test_rows_of_an_earlier_version_are_of_the_standard_tier(events: EventStore) -> None:

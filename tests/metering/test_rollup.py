@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from metering.arrival import Arrival, conflicts, first_arrivals
 from metering.choice import Why, verdicts
 from metering.event import Outcome, Quality, Role
+from metering.event_sql import DIMENSIONS
 from metering.rollup import RawKey, Sums, added, fold, raw_key
 
 streams = st.lists(usage_events, max_size=14).map(
@@ -163,6 +164,15 @@ def test_sums_of_parts_add_up() -> None:
     one, other = fold([Arrival(event("a", fresh=1), 1)]), fold([Arrival(event("b", fresh=2), 2)])
 
     assert _plus(added([one, other])) == Sums(requests=2, fresh=3)
+
+
+def test_a_raw_key_says_what_rows_are_grouped_by_in_their_order() -> None:
+    assert RawKey.__slots__ == ("hour", *DIMENSIONS, "band")
+
+
+@pytest.mark.parametrize("text", [*Outcome, *Quality])
+def test_a_key_is_found_by_its_texts(text: Outcome | Quality) -> None:
+    assert {text: 1}[text.value] == 1  # type: ignore[index]
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

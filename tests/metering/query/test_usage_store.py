@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from builders import hour
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from sqlalchemy.event import listen
 
 from metering.event import Outcome, Quality
 from metering.period import Period, zone_of
@@ -17,6 +19,7 @@ from metering.report import DIMENSIONS, Figures, report
 from metering.rollup import METERS
 from metering.store import MeterStore
 from metering.usage import Usage, UsageKey
+from tallystick.database import open_ledger
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 AUTUMN = Period(hour("2026-09-01T00"), hour("2026-12-01T00"))
@@ -136,3 +139,41 @@ def test_sql_sums_as_python_does_and_pages_make_the_whole(
     assert told(question, page.rows) == naive(question, meter.usage(AUTUMN))
     assert paged == list(page.rows) == sorted(page.rows, key=lambda row: row.key)
     assert total(page.rows) == usage.totals(question, run)
+
+
+@pytest.mark.parametrize("granularity", [None, *Granularity])
+def test_what_most_ask_for_is_read_from_an_index_alone(
+    tmp_path: Path, granularity: Granularity | None
+) -> None:
+    """Rows of a month lie far apart: reading each of them took most of the time."""
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    meter, usage = MeterStore(ledger), UsageStore(ledger)
+    where = (("account", ("acme",)), ("pool", ("shared",)))
+    question = Question(AUTUMN, ("model", "operation"), granularity, "Asia/Shanghai", where)
+    plans: list[str] = []
+
+    def explain(cursor: Any, statement: str, parameters: Any) -> None:
+        if "sum(usage.quantity)" in statement:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            plans.extend(row[3] for row in cursor.fetchall())
+
+    hold(
+        meter,
+        {
+            UsageKey(
+                hour("2026-10-01T00"),
+                "acme",
+                *[""] * 3,
+                "shared",
+                *["m"] * 2,
+                Outcome.OK,
+                Quality.MEASURED,
+                "fresh",
+            ): 1
+        },
+    )
+    listen(ledger, "before_cursor_execute", lambda _c, cursor, s, p, *_: explain(cursor, s, p))
+    [_] = usage.pages(question, Wanted(usage.last_run()))
+
+    assert any("USING COVERING INDEX usage_now (account=? AND hour>" in plan for plan in plans)
+    ledger.dispose()
