@@ -76,9 +76,11 @@ def rounded(amount: Fraction, places: int, mode: Rounding) -> Decimal:
     >>> rounded(Fraction("0.125"), 2, Rounding.HALF_UP)
     Decimal('0.13')
     """
-    units = abs(amount) * 10**places
-    whole = int(units + Fraction(1, 2)) if mode is Rounding.HALF_UP else int(units)
-    return scaled(-whole if amount < 0 else whole, places)
+    above, below = abs(amount.numerator) * 10**places, amount.denominator
+    if mode is Rounding.HALF_UP:
+        above, below = 2 * above + below, 2 * below
+    whole = above // below
+    return scaled(-whole if amount.numerator < 0 else whole, places)
 
 
 def shown(amount: Fraction) -> Decimal:
@@ -92,7 +94,7 @@ def scaled(units: int, places: int) -> Decimal:
     >>> scaled(670, 2)
     Decimal('6.70')
     """
-    return Decimal((1 if units < 0 else 0, tuple(map(int, str(abs(units)))), -places))
+    return Decimal(f"{units}E-{places}")  # text is read exactly, whatever the context
 
 
 def plain(value: Decimal) -> str:
