@@ -1,6 +1,6 @@
 """Billing runs: rate what a month and closed months before it come to, and draft the difference."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from metering.period import Period
 from metering.store import Account
 from pricing.bills.bill import Bill, Document, State, bill_id, bill_of, context_of
-from pricing.bills.part import Before, Cutoffs, Part, Rating, part_of
+from pricing.bills.part import FIRST, Before, Cutoffs, Part, Rating, part_of
 from pricing.bills.signed import Signed
 from pricing.bills.store import BillStore, Wanted
 from pricing.contracts.store import ContractStore
@@ -60,13 +60,28 @@ class Billing:
         return bill
 
     def draft_all(self, accounts: Sequence[Account], month: Period, now: datetime) -> list[Bill]:
-        """Draft the bills of accounts whose months turn together; they are stored together."""
+        """Draft the bills of accounts whose months turn together; they are stored together.
+
+        All that is asked of the ledger is asked for all of them at once: a few hundred at a time.
+        """
         cutoffs = self.told.cutoffs(min(now, month.end))
         warnings = self._warnings(month, cutoffs)
-        made = [self._drafted(self.told.customer(a), month, cutoffs) for a in accounts]
-        new = (replace(bill, warnings=warnings) for bill, is_new in made if is_new)
-        drafts = iter(self.bills.put_drafts(list(new)))
-        return [next(drafts) if is_new else bill for bill, is_new in made]
+        ids = [account.id for account in accounts]
+        closed = self.runs.closed_of(ids, month.end)
+        is_closed = {id_: closed[id_][-1:] and closed[id_][-1].month == month for id_ in ids}
+        customers = self.told.customers(accounts)
+        still_open = [c for c in customers if not is_closed[c.account.id]]
+        new = [
+            replace(bill, warnings=warnings)
+            for bill in self._drafted(still_open, closed, month, cutoffs)
+        ]
+        drafts = iter(self.bills.put_drafts(new))
+        return [
+            self._issued(customer, closed[customer.account.id][-1])
+            if is_closed[customer.account.id]
+            else next(drafts)
+            for customer in customers
+        ]
 
     def rating(self, account: Account, month: Period, now: datetime) -> Rating:
         """Rate a month as usage stands, whatever was billed of it."""
@@ -122,18 +137,25 @@ class Billing:
         """Return how a stored bill came about: its runs, repeated with what they were told."""
         return [self._again(bill, run) for run in self.runs.of_bill(bill.id)]
 
-    def _drafted(self, customer: Customer, month: Period, cutoffs: Cutoffs) -> tuple[Bill, bool]:
-        """Return a month's bill, and whether it is a new draft."""
-        account = customer.account
-        closed = self.runs.closed(account.id, month.end)
-        if closed and closed[-1].month == month:
-            return self._issued(customer, closed[-1]), False
-        number = self.bills.next_number(account.id, month)
-        name = bill_id(account.id, month, account.zone, number)
-        own = self.told.rating(Asked(customer, month, self._contracts.book, cutoffs))
-        parts = [self._part(own, name, month)]
-        parts += self._corrections(customer, closed, name, month)
-        return bill_of(parts, name), True
+    def _drafted(
+        self,
+        customers: Sequence[Customer],
+        closed: Mapping[str, Sequence[Run]],
+        month: Period,
+        cutoffs: Cutoffs,
+    ) -> Iterator[Bill]:
+        """Yield new drafts of a month that no bill closed yet."""
+        ids = [customer.account.id for customer in customers]
+        begun = self.runs.begun(ids, month)
+        numbers = self.bills.next_numbers(ids, month)
+        asked = [Asked(c, month, self._contracts.book, cutoffs) for c in customers]
+        for customer, own in zip(customers, self.told.ratings(asked), strict=True):
+            account = customer.account
+            name = bill_id(account.id, month, account.zone, numbers[account.id])
+            before = self.runs.before(account.id, month) if account.id in begun else FIRST
+            parts = [part_of(own, before, context_of(own, name, month))]
+            parts += self._corrections(customer, closed[account.id], name, month)
+            yield bill_of(parts, name)
 
     def _issued(self, customer: Customer, run: Run) -> Bill:
         """Return a closed month's bill, with a word on what was found since."""

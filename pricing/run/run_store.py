@@ -1,7 +1,7 @@
 """Billing runs in the ledger: what was posted of a month, and what each run was told."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, select
 
 from metering.period import Period
-from metering.store import exclusive
+from metering.store import exclusive, insert_rows
 from pricing.bills.bill import Document, State
 from pricing.bills.part import Before, Cutoffs, Line, Part
 from pricing.bills.signed import Signed
@@ -52,6 +52,16 @@ class RunStore:
                 is_closed=_is_closed(session, posted),
             )
 
+    def begun(self, accounts: Sequence[str], month: Period) -> set[str]:
+        """Return those of some accounts of which bills carry something of a month."""
+        query = select(RunRow.account).where(
+            col(RunRow.account).in_(accounts),
+            RunRow.month_start == month.start,
+            col(RunRow.sequence).is_not(None),
+        )
+        with Session(self._engine) as session:
+            return set(session.exec(query).all())
+
     def of_account(self, account: str) -> list[Run]:
         """Return an account's runs by month, in the order of postings; drafts come last."""
         with Session(self._engine) as session:
@@ -70,11 +80,15 @@ class RunStore:
 
         A month is closed by a bill of its own that covers it whole; others only correct it.
         """
+        return self.closed_of([account], before)[account]
+
+    def closed_of(self, accounts: Sequence[str], before: datetime) -> dict[str, list[Run]]:
+        """Return the last standing runs of closed months of some accounts."""
         query = (
             select(RunRow, BillRow.month_start)
             .join(BillRow, col(RunRow.bill) == col(BillRow.id))
             .where(
-                RunRow.account == account,
+                col(RunRow.account).in_(accounts),
                 col(RunRow.month_start) < before,
                 col(RunRow.sequence).is_not(None),
                 BillRow.document == Document.BILL.value,
@@ -84,9 +98,13 @@ class RunStore:
         )
         with Session(self._engine) as session:
             rows = session.exec(query).all()
-        whole = {r.month_start for r, billed in rows if _is_whole(r, billed)}
-        last = {r.month_start: r for r, _ in rows if r.month_start in whole}
-        return [_run(row) for row in last.values()]
+        whole = {(r.account, r.month_start) for r, billed in rows if _is_whole(r, billed)}
+        months = ((r, (r.account, r.month_start)) for r, _ in rows)
+        last = {month: row for row, month in months if month in whole}
+        found: dict[str, list[Run]] = {account: [] for account in accounts}
+        for (account, _), row in last.items():
+            found[account].append(_run(row))
+        return found
 
     def told(self, inputs: str) -> str:
         """Return what a run was told, by its digest."""
@@ -120,9 +138,15 @@ class RunStore:
             return row.id
 
 
-def run_rows(session: Session, bill: str, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Return the rows of a bill's runs, and keep what they were told."""
-    return [_row(session, bill, part) for part in parts]
+def run_rows(session: Session, bills: Iterable[tuple[str, Sequence[Part]]]) -> list[dict[str, Any]]:
+    """Return the rows of the runs of bills, and keep what they were told."""
+    texts: dict[str, str] = {}
+    rows = [_row(bill, part, texts) for bill, parts in bills for part in parts]
+    query = select(RunInputRow.digest).where(col(RunInputRow.digest).in_(texts))
+    known = set(session.exec(query).all())
+    new = [{"digest": d, "content": text} for d, text in texts.items() if d not in known]
+    insert_rows(session, RunInputRow, new)
+    return rows
 
 
 def posted_runs(session: Session, account: str, month: datetime) -> int:
@@ -149,13 +173,13 @@ def deferred_text(totals: Totals) -> str:
     return json.dumps(totals.deferred, ensure_ascii=False)
 
 
-def _row(session: Session, bill: str, part: Part) -> dict[str, Any]:
+def _row(bill: str, part: Part, texts: dict[str, str]) -> dict[str, Any]:
+    """Return the row of a run; what it was told goes to the texts, by its digest."""
     rating = part.rating
     inputs, cutoffs, totals = rating.inputs, rating.cutoffs, part.totals
     text = snapshot(narrowed(Told(inputs, rating.account_name, rating.resources)))
-    if not session.get(RunInputRow, digest(text)):
-        session.add(RunInputRow(digest=digest(text), content=text))
-        session.flush()
+    told = digest(text)
+    texts[told] = text
     return {
         "bill": bill,
         "month_start": inputs.month.start,
@@ -167,7 +191,7 @@ def _row(session: Session, bill: str, part: Part) -> dict[str, Any]:
         "stored_before": cutoffs.stored_before,
         "usage_run": cutoffs.usage_run,
         "book_hash": inputs.book.digest,
-        "inputs": digest(text),
+        "inputs": told,
         "rating_hash": rating.hash,
         "corrects": part.before.last_run if part.before.is_closed else "",
         "payable": totals.payable,

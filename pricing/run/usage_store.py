@@ -64,6 +64,12 @@ class UsageSums:
                 found += [told.usage(account, row) for row in rows]
         return sorted(found, key=lambda usage: usage.key)
 
+    def of_all(
+        self, accounts: Sequence[str], edges: Sequence[datetime], end: datetime, run: int
+    ) -> dict[str, list[Usage]]:
+        """Return the usage of some accounts, as ``between`` does that of one."""
+        return {account: self.between(account, edges, end, run) for account in accounts}
+
     def changed(self, account: str, period: Period, since: int) -> bool:
         """Whether an account's usage of a period was revised by a close run after one."""
         query = select(col(UsageRow.id)).where(
