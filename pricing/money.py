@@ -4,15 +4,18 @@ Prices are Decimal with their ``per``; sums are exact; ``cut`` and ``share`` are
 whole minor units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
+from functools import reduce
 from typing import Self
 
 SHOWN_PLACES = 10
 """Decimals of a line's amount: prices and postpaid lines carry up to ten (rule R1)."""
+_SUM_DIGITS = 1000
+"""More than any sum of amounts has."""
 
 
 class Rounding(StrEnum):
@@ -95,6 +98,16 @@ def scaled(units: int, places: int) -> Decimal:
     Decimal('6.70')
     """
     return Decimal(f"{units}E-{places}")  # text is read exactly, whatever the context
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Return what decimals come to, exactly: where digits would be lost it raises.
+
+    >>> exact_sum([Decimal("12345678901234567890.0000000001"), Decimal("1E-10")])
+    Decimal('12345678901234567890.0000000002')
+    """
+    add = Context(prec=_SUM_DIGITS, traps=[Inexact, InvalidOperation]).add
+    return reduce(add, amounts, Decimal(0))
 
 
 def plain(value: Decimal) -> str:

@@ -129,6 +129,20 @@ def found(session: Session, bill_id: str) -> BillRow:
     return row
 
 
+def found_all(session: Session, bill_ids: Sequence[str]) -> list[BillRow]:
+    """Return the rows of bills in order, each once.
+
+    Raises:
+        UnknownBillError: there is none of an id.
+    """
+    query = select(BillRow).where(col(BillRow.id).in_(bill_ids))
+    rows = {row.id: row for row in session.exec(query).all()}
+    for bill_id in bill_ids:
+        if bill_id not in rows:
+            raise UnknownBillError(bill_id)
+    return [rows[bill_id] for bill_id in dict.fromkeys(bill_ids)]
+
+
 def lines_of(session: Session, bill_id: str) -> Sequence[LineRow]:
     """Return the rows of a bill, in order."""
     query = select(LineRow).where(LineRow.bill == bill_id)
