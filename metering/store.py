@@ -7,15 +7,17 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, Row, insert, text, update
+from sqlalchemy import Connection, Engine, Row, text, update
 from sqlmodel import Session, SQLModel, col, delete, select
 
+from metering.days.keep_store import forget_days, keep
 from metering.event import Outcome, Quality
 from metering.identity import FOR_EVER, Identity, Kind, check_unambiguous
 from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period
 from metering.resources.interval_store import rebuild
 from metering.resources.tables import DeclaredIntervalRow
+from metering.rows_store import insert_rows
 from metering.scale.store import disturb
 from metering.tables import (
     AccountRow,
@@ -73,12 +75,16 @@ class MeterStore:
         """
         with Session(self._engine) as session, session.begin():
             exclusive(session)
+            new = []
             for account in accounts:
                 known = session.get(AccountRow, account.id)
                 if known and known.zone != account.zone:
                     raise ZoneChangeError(account.id, known.zone, account.zone)
+                if not known:
+                    new.append((account.id, account.zone))
                 row = AccountRow(id=account.id, name=account.name, zone=account.zone)
                 session.merge(row)
+            forget_days(session, new)
 
     def accounts(self) -> list[Account]:
         """Return all accounts by id."""
@@ -222,8 +228,9 @@ class MeterStore:
                 replaced = update(UsageRow).where(col(UsageRow.id).in_(ids))
                 session.execute(replaced.values(superseded_by=run.id))
             rows = [_usage_values(key, quantity, run.id) for key, quantity in changed.items()]
-            if rows:
-                session.connection().execute(insert(_USAGE), rows)
+            insert_rows(session, UsageRow, rows)
+            old = {key: current[key].quantity if key in current else 0 for key in changed}
+            keep(session, {key: quantity - old[key] for key, quantity in changed.items()}, run.id)
             for some in _chunks(hours):
                 session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(some)))
             return len(changed)
@@ -258,16 +265,6 @@ def exclusive(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(7435)"))
-
-
-def insert_rows(session: Session, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows as they are: not as objects of the session, which takes several times as long."""
-    if rows:
-        session.connection().execute(insert(SQLModel.metadata.tables[_name_of(table)]), rows)
-
-
-def _name_of(table: type[SQLModel]) -> str:
-    return str(table.__tablename__)
 
 
 def _hours_with_usage(session: Session, valid: Period) -> Sequence[datetime]:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, delete, select
 
 from metering.period import Period
-from metering.store import exclusive, insert_rows
+from metering.rows_store import insert_rows
+from metering.store import exclusive
 from pricing.bills.bill import Bill, Document, State, told_hash, why_parked
 from pricing.bills.part import Cutoffs, Line
 from pricing.bills.stored_row import (

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from metering.period import Period
-from metering.store import insert_rows
+from metering.rows_store import insert_rows
 from pricing.ledger.entry import Book, Kind, Movement, Transaction, Unit
 from pricing.ledger.tables import MovementRow, TransactionRow
 

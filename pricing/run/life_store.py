@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
-from metering.store import insert_rows
+from metering.rows_store import insert_rows
 from pricing.bills.bill import Document, State
 from pricing.bills.signed import Signed
 from pricing.bills.tables import BillRow, NumberRow, StepRow

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, select
 
 from metering.period import Period
-from metering.store import exclusive, insert_rows
+from metering.rows_store import insert_rows
+from metering.store import exclusive
 from pricing.bills.bill import Document, State
 from pricing.bills.part import Before, Cutoffs, Line, Part
 from pricing.bills.signed import Signed
