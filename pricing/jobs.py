@@ -22,6 +22,8 @@ from pricing.wallets.store import WalletStore
 
 CLOCK = "tallystick"
 """Who does what the clock starts."""
+TOGETHER = 50
+"""Accounts that are billed in one transaction, whose bills are held in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,25 @@ def tick(office: Office, now: datetime) -> Ticked:
     failed = office.contracts.renew_due(now, CLOCK)
     drafted = 0
     for month, accounts in _due(office, now):
-        for account in accounts:
-            try:
-                office.billing.draft(account, month, now)
-                drafted += 1
-            except (ValueError, LookupError) as error:
-                failed.append(f"{account.id}: {error}")
+        for at in range(0, len(accounts), TOGETHER):
+            drafted += _draft(office, accounts[at : at + TOGETHER], (month, now), failed)
     issued = _issue_due(office, now, failed)
     return Ticked(drafted, issued, len(office.wallets.expire(now)), tuple(failed))
+
+
+def _draft(
+    office: Office, accounts: Sequence[Account], when: tuple[Period, datetime], failed: list[str]
+) -> int:
+    """Draft bills together and return how many; one that cannot be made keeps no other waiting."""
+    try:
+        return len(office.billing.draft_all(accounts, *when))
+    except (ValueError, LookupError) as error:
+        if len(accounts) == 1:
+            failed.append(f"{accounts[0].id}: {error}")
+            return 0
+    half = len(accounts) // 2
+    halves = (accounts[:half], accounts[half:])
+    return sum(_draft(office, some, when, failed) for some in halves)
 
 
 def _due(office: Office, now: datetime) -> Iterator[tuple[Period, list[Account]]]:
@@ -147,15 +160,27 @@ def _issue_due(office: Office, now: datetime, failed: list[str]) -> int:
     if office.issue_after is None:
         return 0
     signed = Signed(CLOCK, "the month is over", now)
-    issued = 0
-    for bill in office.bills.bills(Wanted(state=State.DRAFT)):
-        if bill.month.end + office.issue_after <= now and bill.cutoffs.service_to >= bill.month.end:
-            try:
-                office.postings.issue([bill.id], signed)
-                issued += 1
-            except ValueError as error:
-                failed.append(f"{bill.account}: {error}")
-    return issued
+    due = [
+        bill
+        for bill in office.bills.bills(Wanted(state=State.DRAFT))
+        if bill.month.end + office.issue_after <= now and bill.cutoffs.service_to >= bill.month.end
+    ]
+    groups = (due[at : at + TOGETHER] for at in range(0, len(due), TOGETHER))
+    return sum(_issue(office, some, signed, failed) for some in groups)
+
+
+def _issue(office: Office, bills: Sequence[Bill], signed: Signed, failed: list[str]) -> int:
+    """Issue bills together and return how many; one that cannot be keeps no other waiting."""
+    try:
+        office.postings.issue([bill.id for bill in bills], signed)
+    except ValueError as error:
+        if len(bills) == 1:
+            failed.append(f"{bills[0].account}: {error}")
+            return 0
+    else:
+        return len(bills)
+    half = len(bills) // 2
+    return sum(_issue(office, some, signed, failed) for some in (bills[:half], bills[half:]))
 
 
 def _with(usage: Iterable[Usage], changes: Iterable[Usage]) -> list[Usage]:

@@ -83,6 +83,17 @@ def whole_days(connection: Connection, zone: str, within: Period) -> list[Period
     return [Period(start, end) for start, end in days]
 
 
+def day_changed(connection: Connection, account: str, days: Period, since: int) -> bool:
+    """Whether a close run after one changed anything in whole days of an account."""
+    query = select(_SUMS.c.run).where(
+        _SUMS.c.account == account,
+        _SUMS.c.day >= days.start,
+        _SUMS.c.day < days.end,
+        _SUMS.c.run > since,
+    )
+    return connection.scalar(query.limit(1)) is not None
+
+
 def zones_of(connection: Connection, accounts: Sequence[str]) -> dict[str, str]:
     """Return the zones of accounts that are known."""
     query = select(col(AccountRow.id), col(AccountRow.zone))

@@ -26,7 +26,13 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from metering.days.read_store import NOTHING_SUMMED, DaySums, whole_days, zones_of
+from metering.days.read_store import (
+    NOTHING_SUMMED,
+    DaySums,
+    day_changed,
+    whole_days,
+    zones_of,
+)
 from metering.event import Outcome, Quality
 from metering.identity import UNATTRIBUTED
 from metering.period import Period
@@ -101,14 +107,12 @@ class UsageSums:
 
     def changed(self, account: str, period: Period, since: int) -> bool:
         """Whether an account's usage of a period was revised by a close run after one."""
-        query = select(col(UsageRow.id)).where(
-            col(UsageRow.account) == account,
-            col(UsageRow.hour) >= period.start,
-            col(UsageRow.hour) < period.end,
-            col(UsageRow.run) > since,
-        )
         with _connected(self._engine) as connection:
-            return connection.scalar(query.limit(1)) is not None
+            zone = zones_of(connection, [account]).get(account, "")
+            by_day, by_hour = split([period], whole_days(connection, zone, period))
+            return any(day_changed(connection, account, part, since) for part in by_day) or any(
+                _hour_changed(connection, account, part, since) for part in by_hour
+            )
 
     def stored_before(self, run: int) -> int:
         """Return the stamp before which a close run saw every arrival."""
@@ -136,6 +140,16 @@ def _connected(engine: Engine | Connection) -> Iterator[Connection]:
     else:
         with engine.connect() as connection:
             yield connection
+
+
+def _hour_changed(connection: Connection, account: str, period: Period, since: int) -> bool:
+    query = select(col(UsageRow.id)).where(
+        col(UsageRow.account) == account,
+        col(UsageRow.hour) >= period.start,
+        col(UsageRow.hour) < period.end,
+        col(UsageRow.run) > since,
+    )
+    return connection.scalar(query.limit(1)) is not None
 
 
 def _by_hour(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from metering.days.day import LATENESS
 from metering.days.store import DayStore
 from metering.period import Period, day_of
 from metering.store import Account, MeterStore
-from metering.usage import Usage
+from metering.usage import Usage, UsageKey
 from pricing.run.usage_store import UsageSums
 from tests.pricing.month_notation import BEIJING, at, month_from, small_book
 from tests.pricing.month_strategies import usage_rows
@@ -44,6 +45,18 @@ def test_days_say_what_their_hours_say_as_of_any_run(
     for cuts in ([START], sorted({START, DAYS[1].start, *edges}), sorted({START, *edges})):
         for run, usage in told:
             assert UsageSums(engine).between("acme", cuts, END, run) == summed(usage, cuts)
+    for period in (Period(START, END), *DAYS, Period(cuts[-1], END)):
+        mine = [(run, of_acme(usage, period)) for run, usage in told]
+        for since, _ in mine:
+            later = [usage for run, usage in mine if run >= since]
+            is_changed = any(before != after for before, after in pairwise(later))
+            assert UsageSums(engine).changed("acme", period, since) is is_changed
+
+
+def of_acme(usage: list[Usage], period: Period) -> dict[UsageKey, int]:
+    return {
+        u.key: u.quantity for u in usage if u.key.account == "acme" and period.holds(u.key.hour)
+    }
 
 
 def test_both_databases_read_days_alike(ledger: Engine) -> None:
