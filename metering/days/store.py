@@ -18,10 +18,10 @@ from metering.rows_store import insert_rows
 from metering.store import exclusive
 from metering.tables import AccountRow, UsageRow
 
-_AT_ONCE = 200
+_AT_ONCE = 50
 """Accounts of a transaction, so that others may write in between."""
 _USAGE = SQLModel.metadata.tables[str(UsageRow.__tablename__)]
-_ABOUT = (_USAGE.c.account, _USAGE.c.project, _USAGE.c.resource, *(_USAGE.c[n] for n in KIND))
+_ABOUT = (_USAGE.c.account, *(_USAGE.c[n] for n in KIND), _USAGE.c.project, _USAGE.c.resource)
 
 
 class DayStore:
@@ -102,6 +102,6 @@ def _sum(session: Session, accounts: Sequence[str], day: Period) -> None:
     )
     sums = [
         Sum((account, day.start, project, resource, tuple(kind)), int(quantity), run)
-        for account, project, resource, *kind, quantity, run in session.connection().execute(query)
+        for account, *kind, project, resource, quantity, run in session.connection().execute(query)
     ]
     insert_rows(session, UsageDayRow, values_of(session, sums))

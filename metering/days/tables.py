@@ -8,10 +8,10 @@ from sqlmodel import Field, SQLModel
 from metering.tables import Instant
 
 KIND = (
-    "pool", "model", "operation", "outcome", "quality", "meter", "band", "provider", "tier",
-    "spill_reason",
+    "model", "meter", "quality", "outcome", "tier", "spill_reason", "pool", "operation", "band",
+    "provider",
 )  # fmt: skip
-"""What a kind of usage is told apart by."""
+"""What a kind of usage is told apart by; what differs most comes first, to sort quickly."""
 
 
 class UsageKindRow(SQLModel, table=True):
