@@ -27,6 +27,7 @@ from metering.store import Account
 from pricing.bills.signed import Signed
 from pricing.jobs import TOGETHER, Office
 from pricing.prices.store import shipped_book
+from tallystick.collecting import collect_seldom
 from tallystick.database import make_engine, open_ledger
 from tallystick.office import open_office
 from tallystick.settings import Settings
@@ -121,6 +122,7 @@ def _sum_days(url: str, accounts: int) -> Entry:
 def _bill(url: str, size: Size) -> Entry:
     engine = timed(make_engine(url))
     office = office_of(engine, size.token_lines)
+    collect_seldom()
     found = _figures(office, size, MAX_SECONDS[engine.dialect.name])
     engine.dispose()
     return found

@@ -9,6 +9,7 @@ from typing import Self
 import uvicorn
 
 from tallystick.app import create_app
+from tallystick.collecting import collect_seldom
 from tallystick.settings import Settings
 from tallystick.wiring import assemble
 
@@ -25,6 +26,7 @@ def serve(settings: Settings) -> None:
     if settings.grpc_port and settings.role.collects:
         check_port_free(settings.host, settings.grpc_port)
     server = _server(settings)
+    collect_seldom()
     server.run()
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -93,7 +95,7 @@ def _price_cells(charge: Charge) -> dict[str, Any]:
     if category in _AT_NO_PRICE:
         return {}
     price = charge.unit_price
-    contracted = None if price is None else shown(Fraction(price) * charge.discount)
+    contracted = None if price is None else _contracted(price, charge.discount)
     return {
         "ListUnitPrice": price,
         "ContractedUnitPrice": contracted,
@@ -102,6 +104,11 @@ def _price_cells(charge: Charge) -> dict[str, Any]:
         "PricingQuantity": shown(charge.priced_quantity),
         "PricingUnit": charge.pricing_unit,
     }
+
+
+@lru_cache(maxsize=4096)
+def _contracted(price: Decimal, discount: Fraction) -> Decimal:
+    return shown(Fraction(price) * discount)
 
 
 def _frame(context: Context) -> dict[str, Any]:

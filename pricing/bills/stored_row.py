@@ -39,7 +39,10 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 def told_row(row: Row) -> Told:
     """Return the cells of a row as text."""
-    return [None if (value := row[name]) is None else cell(value) for name in NAMES]
+    return [
+        value if (value := row[name]) is None or type(value) is str else cell(value)
+        for name in NAMES
+    ]
 
 
 def written_row(row: Row) -> str:
@@ -55,8 +58,7 @@ def written_told(told: Told) -> str:
 
 def read_told(text: str) -> Told:
     """Return the cells that ``written_told`` was told."""
-    told = json.loads(text)
-    return [told.get(name) for name in NAMES]
+    return list(map(json.loads(text).get, NAMES))
 
 
 def read_row(text: str) -> Row:

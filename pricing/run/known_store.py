@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, func, or_, select
+import sqlalchemy
+from sqlmodel import Session, SQLModel, col, func, or_, select
 
 from pricing.bills.tables import BillRow, GrantRow, LineRow, StepRow
 from pricing.run.tables import RunRow
 
+_LINES = SQLModel.metadata.tables[str(LineRow.__tablename__)]
 _NOTHING_DEFERRED, _NOTHING_EARNED = "[]", "0"
 
 
@@ -65,9 +67,10 @@ def _posted(
 
 def _lines(session: Session, ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
     found: dict[str, list[str]] = defaultdict(list)
-    query = select(LineRow.bill, LineRow.cells).where(col(LineRow.bill).in_(ids))
-    for bill, cells in session.exec(query.order_by(LineRow.bill, col(LineRow.number))):
-        found[bill].append(cells)
+    bill, number, cells = (_LINES.c[name] for name in ("bill", "number", "cells"))
+    query = sqlalchemy.select(bill, cells).where(bill.in_(ids)).order_by(bill, number)
+    for name, text in session.connection().execute(query):
+        found[name].append(text)
     return found
 
 
