@@ -116,12 +116,13 @@ def plain(value: Decimal) -> str:
     >>> plain(Decimal("6405.9200")), plain(Decimal("1E+3")), plain(Decimal("-0.00"))
     ('6405.92', '1000.0', '0.0')
     """
-    text = f"{value:f}"
-    whole, _, decimals = text.partition(".")
-    decimals = decimals.rstrip("0")
-    if not decimals and not whole.strip("-0"):
-        return "0.0"
-    return f"{whole}.{decimals or '0'}"
+    text = str(value)
+    if "E" in text:
+        text = f"{value:f}"
+    text = text.rstrip("0") if "." in text else f"{text}."
+    if text[-1] == ".":
+        text += "0"
+    return "0.0" if text == "-0.0" else text
 
 
 def price_of(text: object) -> Decimal:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from hashlib import sha256
 
 from metering.interval import Resource
@@ -19,6 +18,7 @@ from pricing.bills.stored_row import NAMES, Told, told_row
 from pricing.bills.total import NOTHING_DUE, Totals, unit_of
 from pricing.focus.column import Row
 from pricing.ledger.entry import MAX_UNITS, Unit
+from pricing.money import exact_sum
 from pricing.prices.policy import Policy
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate
@@ -154,7 +154,7 @@ def bill_of(parts: Sequence[Part], name: str, warnings: Sequence[str] = ()) -> B
     unit = unit_of(inputs.book)
     payable = sum(part.totals.payable for part in parts)
     lines = tuple(line.cells for part in parts for line in part.lines)
-    assert sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0)) == unit.amount(payable)
+    assert exact_sum(row["BilledCost"] for row in lines) == unit.amount(payable)
     return Bill(
         id=name,
         account=inputs.account,

@@ -16,7 +16,7 @@ from pricing.bills.posting import NOTHING, Amounts, Posting, amounts_of, delta, 
 from pricing.bills.stored_row import COSTS, taken_back, written_amounts, written_key
 from pricing.bills.total import NOTHING_DUE, Totals, totals_of, unit_of
 from pricing.focus.column import Row
-from pricing.money import shown
+from pricing.money import exact_sum, shown
 from pricing.rating.charge import Charge, LineKey
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import Rated
@@ -186,4 +186,4 @@ def _rounding_row(amount: Decimal, rating: Rating, context: Context) -> Row:
 
 def line_sum(lines: Iterable[Line]) -> Fraction:
     """Return what lines come to, as they show it."""
-    return sum((Fraction(line.cells["BilledCost"]) for line in lines), Fraction(0))
+    return Fraction(exact_sum(line.cells["BilledCost"] for line in lines))

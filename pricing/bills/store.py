@@ -27,7 +27,7 @@ from pricing.bills.tables import BillRow, LineRow, StepRow
 from pricing.focus.column import Row
 from pricing.ledger.entry import Unit
 from pricing.prices.store import keep_book
-from pricing.run.run_store import run_rows
+from pricing.run.run_store import keep_told, run_row
 from pricing.run.tables import RunRow
 
 DRAFTS = frozenset({State.DRAFT.value, State.BLOCKED.value, State.PARKED.value})
@@ -220,14 +220,16 @@ def _put_drafts(session: Session, bills: Sequence[Bill]) -> list[Bill]:
     if known:
         for table in (LineRow, RunRow):
             session.execute(delete(table).where(col(table.bill).in_(known)))
-    drafts = [_draft(bill, known.get(bill.id)) for bill in bills]
+    texts: dict[str, str] = {}
+    drafts = [_draft(bill, known.get(bill.id), texts) for bill in bills]
     for draft in drafts:
         if draft.bill.id in known:
             known[draft.bill.id].sqlmodel_update(draft.values)
     session.flush()
     new = [{**d.values, "released_hash": ""} for d in drafts if d.bill.id not in known]
     insert_rows(session, BillRow, new)
-    insert_rows(session, RunRow, run_rows(session, [(d.bill.id, d.bill.parts) for d in drafts]))
+    keep_told(session, texts)
+    insert_rows(session, RunRow, [run for d in drafts for run in d.runs])
     insert_rows(session, LineRow, [line for d in drafts for line in d.lines])
     return [draft.bill for draft in drafts]
 
@@ -237,10 +239,12 @@ class _Draft(NamedTuple):
 
     bill: Bill
     values: dict[str, Any]
+    runs: list[dict[str, Any]]
     lines: list[dict[str, Any]]
 
 
-def _draft(bill: Bill, known: BillRow | None) -> _Draft:
+def _draft(bill: Bill, known: BillRow | None, texts: dict[str, str]) -> _Draft:
+    """Return what the ledger is to hold of a draft; what its runs were told goes to the texts."""
     told = [told_row(row) for row in bill.lines]
     values = _values(bill, told_hash(told))
     released = known.released_hash if known else ""
@@ -253,7 +257,7 @@ def _draft(bill: Bill, known: BillRow | None) -> _Draft:
         {"bill": bill.id, "number": number, **_line_values(line, month, cells)}
         for number, ((month, line), cells) in enumerate(zip(months, told, strict=True))
     ]
-    return _Draft(bill, values, rows)
+    return _Draft(bill, values, [run_row(bill.id, part, texts) for part in bill.parts], rows)
 
 
 def _bill(row: BillRow, lines: Sequence[LineRow]) -> Bill:

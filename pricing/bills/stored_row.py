@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from metering.period import parse_instant
@@ -67,6 +68,7 @@ def read_row(text: str) -> Row:
     return {n: _READ[_TYPES[n]](told[n]) if n in told else None for n in NAMES}
 
 
+@lru_cache(maxsize=4096)
 def written_key(key: LineKey) -> str:
     """Return a line's key as text."""
     return _JSON.encode(key)

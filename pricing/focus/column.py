@@ -135,7 +135,7 @@ _FLAT = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":
 _WRITTEN: Mapping[type, Callable[[Any], str]] = {
     NoneType: lambda _: "",
     str: str,
-    Decimal: plain,
+    Decimal: lru_cache(maxsize=1024)(plain),
     datetime: _instant,
     dict: _FLAT.encode,
 }

@@ -1,7 +1,7 @@
 """Billing runs in the ledger: what was posted of a month, and what each run was told."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -139,15 +139,12 @@ class RunStore:
             return row.id
 
 
-def run_rows(session: Session, bills: Iterable[tuple[str, Sequence[Part]]]) -> list[dict[str, Any]]:
-    """Return the rows of the runs of bills, and keep what they were told."""
-    texts: dict[str, str] = {}
-    rows = [_row(bill, part, texts) for bill, parts in bills for part in parts]
+def keep_told(session: Session, texts: Mapping[str, str]) -> None:
+    """Keep what runs were told, by digest: each text once."""
     query = select(RunInputRow.digest).where(col(RunInputRow.digest).in_(texts))
     known = set(session.exec(query).all())
     new = [{"digest": d, "content": text} for d, text in texts.items() if d not in known]
     insert_rows(session, RunInputRow, new)
-    return rows
 
 
 def posted_runs(session: Session, account: str, month: datetime) -> int:
@@ -174,7 +171,7 @@ def deferred_text(totals: Totals) -> str:
     return json.dumps(totals.deferred, ensure_ascii=False)
 
 
-def _row(bill: str, part: Part, texts: dict[str, str]) -> dict[str, Any]:
+def run_row(bill: str, part: Part, texts: dict[str, str]) -> dict[str, Any]:
     """Return the row of a run; what it was told goes to the texts, by its digest."""
     rating = part.rating
     inputs, cutoffs, totals = rating.inputs, rating.cutoffs, part.totals
