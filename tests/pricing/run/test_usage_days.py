@@ -4,11 +4,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from metering.days.day import LATENESS
+from metering.days.read_store import whole_days
 from metering.days.store import DayStore
 from metering.period import Period, day_of
 from metering.store import Account, MeterStore
@@ -21,6 +24,11 @@ from tests.pricing.run.test_usage_sums import END, START, close, hours, summed
 DAYS = [day_of(START, BEIJING), day_of(START + timedelta(days=1), BEIJING)]
 rows = st.lists(usage_rows(), max_size=8, unique_by=lambda u: u.key)
 steps = st.lists(st.one_of(rows, st.sampled_from(DAYS)), min_size=1, max_size=6)
+BREAK = "CREATE TRIGGER broken BEFORE INSERT ON usage_day BEGIN SELECT RAISE(ABORT, 'no room'); END"
+BEGIN_ANEW = (
+    "CREATE TRIGGER anew AFTER INSERT ON usage_day BEGIN "
+    "UPDATE summed_day SET attempt = attempt + 1; END"
+)
 USED = "\n".join(
     f"used 2026-10-0{day}T{hour:02} shared requests=1 fresh={day * hour} model=m{hour % 2}"
     for day in (1, 2)
@@ -108,3 +116,41 @@ def test_a_ledger_without_usage_has_no_day_to_sum(engine: Engine) -> None:
     MeterStore(engine).put_accounts([Account("acme", "Acme", BEIJING)])
 
     assert DayStore(engine).sum_due(END) == 0
+
+
+def test_a_day_whose_summing_broke_off_is_read_by_its_hours_until_it_is_summed(
+    engine: Engine,
+) -> None:
+    MeterStore(engine).put_accounts([Account("acme", "Acme", BEIJING)])
+    usage = month_from(USED, small_book()).usage
+    first = close(engine, usage)
+    with engine.begin() as connection:
+        connection.execute(text(BREAK))
+    with pytest.raises(IntegrityError):
+        DayStore(engine).sum_due(DAYS[1].end + LATENESS)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER broken"))
+    fewer = usage[: len(usage) // 2]
+    second = close(engine, fewer)
+
+    assert UsageSums(engine).between("acme", [START], END, second) == summed(fewer, [START])
+    assert DayStore(engine).sum_due(DAYS[1].end + LATENESS) == len(DAYS)
+    assert UsageSums(engine).between("acme", [START], END, second) == summed(fewer, [START])
+    assert UsageSums(engine).between("acme", [START], END, first) == summed(usage, [START])
+
+
+def test_a_day_that_somebody_begins_anew_is_not_whole_when_the_first_attempt_ends(
+    engine: Engine,
+) -> None:
+    MeterStore(engine).put_accounts([Account("acme", "Acme", BEIJING)])
+    close(engine, month_from(USED, small_book()).usage)
+    with engine.begin() as connection:
+        connection.execute(text(BEGIN_ANEW))
+    DayStore(engine).sum_day(BEIJING, DAYS[0])
+
+    with engine.begin() as connection:
+        assert whole_days(connection, BEIJING, DAYS[0]) == []
+        connection.execute(text("DROP TRIGGER anew"))
+    DayStore(engine).sum_day(BEIJING, DAYS[0])
+    with engine.begin() as connection:
+        assert whole_days(connection, BEIJING, DAYS[0]) == [DAYS[0]]
