@@ -20,6 +20,7 @@ from pricing.run.note_store import NoteStore
 from pricing.run.posting_store import PostingStore
 from pricing.wallets.store import WalletStore
 
+_DRAFTS = frozenset({State.DRAFT, State.BLOCKED, State.PARKED})
 CLOCK = "tallystick"
 """Who does what the clock starts."""
 TOGETHER = 50
@@ -141,19 +142,20 @@ def _due(office: Office, now: datetime) -> Iterator[tuple[Period, list[Account]]
             months[month].append(account)
     for month, accounts in sorted(months.items(), key=lambda item: item[0]):
         fresh = min(hour_of(now), month.end)
-        new = (b for b in office.bills.bills(Wanted(month=month)) if b.cutoffs.service_to >= fresh)
-        done = {bill.account for bill in new if not _is_old(office, bill)}
+        new = [b for b in office.bills.bills(Wanted(month=month)) if b.cutoffs.service_to >= fresh]
+        old = _old(office, month, new)
+        done = {bill.account for bill in new if bill.id not in old}
         active = office.billing.told.active(month)
         due = [a for a in accounts if a.id in active and a.id not in done]
         if due:
             yield month, due
 
 
-def _is_old(office: Office, bill: Bill) -> bool:
-    """Whether usage was revised since a draft of a month that is over."""
-    told, since = office.billing.told, bill.cutoffs.usage_run
-    is_draft = bill.state in {State.DRAFT, State.BLOCKED, State.PARKED}
-    return is_draft and told.usage.changed(bill.account, bill.month, since)
+def _old(office: Office, month: Period, bills: Iterable[Bill]) -> set[str]:
+    """Return the ids of drafts of a month whose usage was revised since they were made."""
+    drafts = [bill for bill in bills if bill.state in _DRAFTS]
+    last = office.billing.told.usage.last_changes(sorted({b.account for b in drafts}), month)
+    return {b.id for b in drafts if last.get(b.account, 0) > b.cutoffs.usage_run}
 
 
 def _issue_due(office: Office, now: datetime, failed: list[str]) -> int:

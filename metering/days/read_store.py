@@ -83,15 +83,13 @@ def whole_days(connection: Connection, zone: str, within: Period) -> list[Period
     return [Period(start, end) for start, end in days]
 
 
-def day_changed(connection: Connection, account: str, days: Period, since: int) -> bool:
-    """Whether a close run after one changed anything in whole days of an account."""
-    query = select(_SUMS.c.run).where(
-        _SUMS.c.account == account,
-        _SUMS.c.day >= days.start,
-        _SUMS.c.day < days.end,
-        _SUMS.c.run > since,
-    )
-    return connection.scalar(query.limit(1)) is not None
+def last_changes(connection: Connection, accounts: Sequence[str], days: Period) -> dict[str, int]:
+    """Return the last close run that changed anything in whole days, per account with usage."""
+    own = _SUMS.c.account.in_(accounts)
+    query = select(_SUMS.c.account, func.max(_SUMS.c.run))
+    query = query.where(own, _SUMS.c.day >= days.start, _SUMS.c.day < days.end)
+    rows = connection.execute(query.group_by(_SUMS.c.account)).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def zones_of(connection: Connection, accounts: Sequence[str]) -> dict[str, str]:

@@ -114,9 +114,16 @@ class RunStore:
 
     def decision(self, account: str, month: Period) -> tuple[str, int | None] | None:
         """Return book and usage run of the last decision on how a closed month is rated."""
+        return self.decisions([account]).get((account, month.start))
+
+    def decisions(
+        self, accounts: Sequence[str]
+    ) -> dict[tuple[str, datetime], tuple[str, int | None]]:
+        """Return the last decisions on months of some accounts, by account and start."""
+        query = select(ReratingRow).where(col(ReratingRow.account).in_(accounts))
         with Session(self._engine) as session:
-            rows = _reratings(session, account, month)
-            return (rows[-1].book_hash, rows[-1].usage_run) if rows else None
+            rows = session.exec(query.order_by(col(ReratingRow.number))).all()
+        return {(r.account, r.month_start): (r.book_hash, r.usage_run) for r in rows}
 
     def decide(self, account: str, month: Period, decision: Decision, signed: Signed) -> str:
         """Keep a decision on a closed month, with its book; return its id."""

@@ -79,8 +79,8 @@ class ToldStore:
     def active(self, month: Period) -> set[str]:
         """Return the accounts of which a month may come to something: a contract, or usage."""
         found = {c.account for c in self._contracts.contracts() if c.period.overlap(month)}
-        others = (a.id for a in self._meter.accounts() if a.id not in found)
-        return found | {a for a in others if self.usage.changed(a, month, since=0)}
+        others = [a.id for a in self._meter.accounts() if a.id not in found]
+        return found | self.usage.last_changes(others, month).keys()
 
     def cutoffs(self, service_to: datetime, usage_run: int | None = None) -> Cutoffs:
         """Return what a run sees that charges up to an instant: usage as of a close run, or now."""

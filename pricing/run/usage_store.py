@@ -29,7 +29,7 @@ from sqlmodel import col
 from metering.days.read_store import (
     NOTHING_SUMMED,
     DaySums,
-    day_changed,
+    last_changes,
     whole_days,
     zones_of,
 )
@@ -49,6 +49,7 @@ _NAMES = (
 """Dimensions that a price or a line may depend on; which cluster it was is none."""
 _SUM = func.sum(col(UsageRow.quantity))
 _PER_STATEMENT = 5000
+_ACCOUNTS_PER_STATEMENT = 500
 
 
 class UsageSums:
@@ -80,10 +81,8 @@ class UsageSums:
         if not slots:
             return found
         with _connected(self._engine) as connection:
-            zones = zones_of(connection, accounts)
-            for zone in sorted({zones.get(account, "") for account in accounts}):
-                some = [account for account in accounts if zones.get(account, "") == zone]
-                found |= self._of_zone(connection, (zone, some), slots, run)
+            for where in _by_zone(connection, accounts):
+                found |= self._of_zone(connection, where, slots, run)
         return found
 
     def _of_zone(
@@ -107,12 +106,21 @@ class UsageSums:
 
     def changed(self, account: str, period: Period, since: int) -> bool:
         """Whether an account's usage of a period was revised by a close run after one."""
+        return self.last_changes([account], period).get(account, 0) > since
+
+    def last_changes(self, accounts: Sequence[str], period: Period) -> dict[str, int]:
+        """Return the last close run that changed a period, per account that has usage in it."""
+        last: dict[str, int] = {}
         with _connected(self._engine) as connection:
-            zone = zones_of(connection, [account]).get(account, "")
-            by_day, by_hour = split([period], whole_days(connection, zone, period))
-            return any(day_changed(connection, account, part, since) for part in by_day) or any(
-                _hour_changed(connection, account, part, since) for part in by_hour
-            )
+            for at in range(0, len(accounts), _ACCOUNTS_PER_STATEMENT):
+                asked = accounts[at : at + _ACCOUNTS_PER_STATEMENT]
+                for zone, some in _by_zone(connection, asked):
+                    by_day, by_hour = split([period], whole_days(connection, zone, period))
+                    found = [last_changes(connection, some, part) for part in by_day]
+                    found += [_last_changed_hours(connection, some, part) for part in by_hour]
+                    for account, run in (item for each in found for item in each.items()):
+                        last[account] = max(run, last.get(account, 0))
+        return last
 
     def stored_before(self, run: int) -> int:
         """Return the stamp before which a close run saw every arrival."""
@@ -142,14 +150,22 @@ def _connected(engine: Engine | Connection) -> Iterator[Connection]:
             yield connection
 
 
-def _hour_changed(connection: Connection, account: str, period: Period, since: int) -> bool:
-    query = select(col(UsageRow.id)).where(
-        col(UsageRow.account) == account,
-        col(UsageRow.hour) >= period.start,
-        col(UsageRow.hour) < period.end,
-        col(UsageRow.run) > since,
-    )
-    return connection.scalar(query.limit(1)) is not None
+def _by_zone(
+    connection: Connection, accounts: Sequence[str]
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield zones with their accounts; those that nobody declared have none, and no days."""
+    zones = zones_of(connection, accounts)
+    for zone in sorted({zones.get(account, "") for account in accounts}):
+        yield zone, [account for account in accounts if zones.get(account, "") == zone]
+
+
+def _last_changed_hours(
+    connection: Connection, accounts: Sequence[str], period: Period
+) -> dict[str, int]:
+    account, hour = col(UsageRow.account), col(UsageRow.hour)
+    query = select(account, func.max(UsageRow.run)).where(account.in_(accounts))
+    query = query.where(hour >= period.start, hour < period.end).group_by(account)
+    return {row[0]: row[1] for row in connection.execute(query).all()}
 
 
 def _by_hour(
