@@ -80,17 +80,14 @@ class Billing:
         warnings = self._warnings(month, cutoffs)
         ids = [account.id for account in accounts]
         closed = self.runs.closed_of(ids, month.end)
-        is_closed = {id_: closed[id_][-1:] and closed[id_][-1].month == month for id_ in ids}
+        own = {id_: runs[-1] for id_, runs in closed.items() if runs and runs[-1].month == month}
         customers = self.told.customers(accounts)
-        still_open = [c for c in customers if not is_closed[c.account.id]]
-        new = [
-            replace(bill, warnings=warnings)
-            for bill in self._drafted(still_open, closed, month, cutoffs)
-        ]
-        drafts = iter(self.bills.put_drafts(new))
+        still_open = [c for c in customers if c.account.id not in own]
+        new = self._drafted(still_open, closed, month, cutoffs)
+        drafts = iter(self.bills.put_drafts([replace(bill, warnings=warnings) for bill in new]))
         return [
-            self._issued(customer, closed[customer.account.id][-1])
-            if is_closed[customer.account.id]
+            self._issued(customer, own[customer.account.id])
+            if customer.account.id in own
             else next(drafts)
             for customer in customers
         ]
