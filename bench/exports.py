@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bench.billing import MONTH, NOW, fill, office_of
+from bench.billing import office_of
 from bench.figure import Entry, at_most
+from bench.filling import MONTH, NOW, fill
 from bench.machine import memory_mib
 from metering.store import Account, MeterStore
 from pricing.bills.bill import Bill
@@ -71,7 +72,7 @@ def _apart(work: Callable[..., Any], *args: Any) -> Any:
 def _filled(ledger: str, lines: int) -> None:
     engine = open_ledger(ledger)
     office = office_of(engine, "day")
-    fill(engine, office, [_SOURCE])
+    fill(engine, office, 1)
     [bill] = office.billing.draft_all([Account(_SOURCE, _SOURCE)], MONTH, NOW)
     office.postings.issue([bill.id], Signed("bench", "measured", NOW))
     accounts = -(-lines // ACCOUNT_LINES)

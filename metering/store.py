@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, text, update
 from sqlmodel import Session, col, delete, select
 
+from metering.days.keep_store import forget_days, keep
 from metering.identity import FOR_EVER, Identity, Kind, check_unambiguous
 from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period
@@ -67,12 +68,16 @@ class MeterStore:
         """
         with Session(self._engine) as session, session.begin():
             exclusive(session)
+            new = []
             for account in accounts:
                 known = session.get(AccountRow, account.id)
                 if known and known.zone != account.zone:
                     raise ZoneChangeError(account.id, known.zone, account.zone)
+                if not known:
+                    new.append((account.id, account.zone))
                 row = AccountRow(id=account.id, name=account.name, zone=account.zone)
                 session.merge(row)
+            forget_days(session, new)
 
     def accounts(self) -> list[Account]:
         """Return all accounts by id."""
@@ -216,6 +221,8 @@ class MeterStore:
                 replaced = update(UsageRow).where(col(UsageRow.id).in_(ids))
                 session.execute(replaced.values(superseded_by=run.id))
             insert_usage(session.connection(), changed, run.id)
+            old = {key: current[key].quantity if key in current else 0 for key in changed}
+            keep(session, {key: quantity - old[key] for key, quantity in changed.items()}, run.id)
             for some in chunks(hours):
                 session.exec(delete(StaleHourRow).where(col(StaleHourRow.hour).in_(some)))
             return len(changed)

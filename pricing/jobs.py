@@ -20,8 +20,11 @@ from pricing.run.note_store import NoteStore
 from pricing.run.posting_store import PostingStore
 from pricing.wallets.store import WalletStore
 
+_DRAFTS = frozenset({State.DRAFT, State.BLOCKED, State.PARKED})
 CLOCK = "tallystick"
 """Who does what the clock starts."""
+TOGETHER = 50
+"""Accounts that are billed in one transaction, whose bills are held in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +112,25 @@ def tick(office: Office, now: datetime) -> Ticked:
     failed = office.contracts.renew_due(now, CLOCK)
     drafted = 0
     for month, accounts in _due(office, now):
-        for account in accounts:
-            try:
-                office.billing.draft(account, month, now)
-                drafted += 1
-            except (ValueError, LookupError) as error:
-                failed.append(f"{account.id}: {error}")
+        for at in range(0, len(accounts), TOGETHER):
+            drafted += _draft(office, accounts[at : at + TOGETHER], (month, now), failed)
     issued = _issue_due(office, now, failed)
     return Ticked(drafted, issued, len(office.wallets.expire(now)), tuple(failed))
+
+
+def _draft(
+    office: Office, accounts: Sequence[Account], when: tuple[Period, datetime], failed: list[str]
+) -> int:
+    """Draft bills together and return how many; one that cannot be made keeps no other waiting."""
+    try:
+        return len(office.billing.draft_all(accounts, *when))
+    except (ValueError, LookupError) as error:
+        if len(accounts) == 1:
+            failed.append(f"{accounts[0].id}: {error}")
+            return 0
+    half = len(accounts) // 2
+    halves = (accounts[:half], accounts[half:])
+    return sum(_draft(office, some, when, failed) for some in halves)
 
 
 def _due(office: Office, now: datetime) -> Iterator[tuple[Period, list[Account]]]:
@@ -128,34 +142,47 @@ def _due(office: Office, now: datetime) -> Iterator[tuple[Period, list[Account]]
             months[month].append(account)
     for month, accounts in sorted(months.items(), key=lambda item: item[0]):
         fresh = min(hour_of(now), month.end)
-        new = (b for b in office.bills.bills(Wanted(month=month)) if b.cutoffs.service_to >= fresh)
-        done = {bill.account for bill in new if not _is_old(office, bill)}
+        new = [b for b in office.bills.bills(Wanted(month=month)) if b.cutoffs.service_to >= fresh]
+        old = _old(office, month, new)
+        done = {bill.account for bill in new if bill.id not in old}
         active = office.billing.told.active(month)
         due = [a for a in accounts if a.id in active and a.id not in done]
         if due:
             yield month, due
 
 
-def _is_old(office: Office, bill: Bill) -> bool:
-    """Whether usage was revised since a draft of a month that is over."""
-    told, since = office.billing.told, bill.cutoffs.usage_run
-    is_draft = bill.state in {State.DRAFT, State.BLOCKED, State.PARKED}
-    return is_draft and told.usage.changed(bill.account, bill.month, since)
+def _old(office: Office, month: Period, bills: Iterable[Bill]) -> set[str]:
+    """Return the ids of drafts of a month whose usage was revised since they were made."""
+    drafts = [bill for bill in bills if bill.state in _DRAFTS]
+    last = office.billing.told.usage.last_changes(sorted({b.account for b in drafts}), month)
+    return {b.id for b in drafts if last.get(b.account, 0) > b.cutoffs.usage_run}
 
 
 def _issue_due(office: Office, now: datetime, failed: list[str]) -> int:
     if office.issue_after is None:
         return 0
     signed = Signed(CLOCK, "the month is over", now)
-    issued = 0
-    for bill in office.bills.bills(Wanted(state=State.DRAFT)):
-        if bill.month.end + office.issue_after <= now and bill.cutoffs.service_to >= bill.month.end:
-            try:
-                office.postings.issue([bill.id], signed)
-                issued += 1
-            except ValueError as error:
-                failed.append(f"{bill.account}: {error}")
-    return issued
+    due = [
+        bill
+        for bill in office.bills.bills(Wanted(state=State.DRAFT))
+        if bill.month.end + office.issue_after <= now and bill.cutoffs.service_to >= bill.month.end
+    ]
+    groups = (due[at : at + TOGETHER] for at in range(0, len(due), TOGETHER))
+    return sum(_issue(office, some, signed, failed) for some in groups)
+
+
+def _issue(office: Office, bills: Sequence[Bill], signed: Signed, failed: list[str]) -> int:
+    """Issue bills together and return how many; one that cannot be keeps no other waiting."""
+    try:
+        office.postings.issue([bill.id for bill in bills], signed)
+    except ValueError as error:
+        if len(bills) == 1:
+            failed.append(f"{bills[0].account}: {error}")
+            return 0
+    else:
+        return len(bills)
+    half = len(bills) // 2
+    return sum(_issue(office, some, signed, failed) for some in (bills[:half], bills[half:]))
 
 
 def _with(usage: Iterable[Usage], changes: Iterable[Usage]) -> list[Usage]:

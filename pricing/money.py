@@ -4,15 +4,18 @@ Prices are Decimal with their ``per``; sums are exact; ``cut`` and ``share`` are
 whole minor units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
+from functools import reduce
 from typing import Self
 
 SHOWN_PLACES = 10
 """Decimals of a line's amount: prices and postpaid lines carry up to ten (rule R1)."""
+_SUM_DIGITS = 1000
+"""More than any sum of amounts has."""
 
 
 class Rounding(StrEnum):
@@ -76,9 +79,11 @@ def rounded(amount: Fraction, places: int, mode: Rounding) -> Decimal:
     >>> rounded(Fraction("0.125"), 2, Rounding.HALF_UP)
     Decimal('0.13')
     """
-    units = abs(amount) * 10**places
-    whole = int(units + Fraction(1, 2)) if mode is Rounding.HALF_UP else int(units)
-    return scaled(-whole if amount < 0 else whole, places)
+    above, below = abs(amount.numerator) * 10**places, amount.denominator
+    if mode is Rounding.HALF_UP:
+        above, below = 2 * above + below, 2 * below
+    whole = above // below
+    return scaled(-whole if amount.numerator < 0 else whole, places)
 
 
 def shown(amount: Fraction) -> Decimal:
@@ -92,7 +97,17 @@ def scaled(units: int, places: int) -> Decimal:
     >>> scaled(670, 2)
     Decimal('6.70')
     """
-    return Decimal((1 if units < 0 else 0, tuple(map(int, str(abs(units)))), -places))
+    return Decimal(f"{units}E-{places}")  # text is read exactly, whatever the context
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Return what decimals come to, exactly: where digits would be lost it raises.
+
+    >>> exact_sum([Decimal("12345678901234567890.0000000001"), Decimal("1E-10")])
+    Decimal('12345678901234567890.0000000002')
+    """
+    add = Context(prec=_SUM_DIGITS, traps=[Inexact, InvalidOperation]).add
+    return reduce(add, amounts, Decimal(0))
 
 
 def plain(value: Decimal) -> str:
@@ -101,12 +116,13 @@ def plain(value: Decimal) -> str:
     >>> plain(Decimal("6405.9200")), plain(Decimal("1E+3")), plain(Decimal("-0.00"))
     ('6405.92', '1000.0', '0.0')
     """
-    text = f"{value:f}"
-    whole, _, decimals = text.partition(".")
-    decimals = decimals.rstrip("0")
-    if not decimals and not whole.strip("-0"):
-        return "0.0"
-    return f"{whole}.{decimals or '0'}"
+    text = str(value)
+    if "E" in text:
+        text = f"{value:f}"
+    text = text.rstrip("0") if "." in text else f"{text}."
+    if text[-1] == ".":
+        text += "0"
+    return "0.0" if text == "-0.0" else text
 
 
 def price_of(text: object) -> Decimal:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 import metering.corrections.tables
+import metering.days.tables
 import metering.reconcile.tables
 import metering.resources.tables
 import metering.scale.tables
@@ -24,6 +25,7 @@ import tallystick.api.tables
 
 TABLE_MODULES = (
     metering.tables,
+    metering.days.tables,
     metering.resources.tables,
     metering.reconcile.tables,
     metering.scale.tables,

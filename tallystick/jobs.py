@@ -6,6 +6,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from collector.trouble import Trouble
+from metering.days.store import DayStore
 from metering.keeping.retention import still_kept
 from metering.reconcile import jobs as reconcile_jobs
 from metering.reconcile.call_store import nanoseconds
@@ -66,10 +67,11 @@ def schedule(parts: Parts) -> BackgroundScheduler:
 
 
 def _bill(parts: Parts) -> None:
-    """Draft the bills that are due, and issue those whose time has come."""
+    """Sum days that are over, draft the bills that are due, and issue those whose time has come."""
     try:
         if parts.lease.hold() is None:
             return
+        DayStore(parts.engine).sum_due(parts.now())
         done = billing_jobs.tick(parts.office, parts.now())
     except Exception as error:  # noqa: BLE001 - a tick's edge: the next one tries again
         _log.error("billing_failed", kind=type(error).__name__, error=str(error))

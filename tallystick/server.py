@@ -10,6 +10,7 @@ from typing import Self
 import uvicorn
 
 from tallystick.app import create_app
+from tallystick.collecting import collect_seldom
 from tallystick.settings import Settings
 from tallystick.wiring import assemble
 
@@ -30,6 +31,7 @@ def serve(settings: Settings) -> None:
         check_port_free(settings.host, settings.grpc_port)
     sys.setswitchinterval(_SWITCH_SECONDS)
     server = _server(settings)
+    collect_seldom()
     server.run()
 
 

@@ -1,37 +1,14 @@
 """Start a private PostgreSQL server from the Debian package, on a socket of its own."""
 
 import os
-import pwd
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-
-@dataclass(frozen=True)
-class PostgresServer:
-    """A server of a test's own, which may be stopped and started again."""
-
-    url: str
-    data: Path
-    binaries: Path
-    options: str
-    user: str | None
-
-    def start(self) -> None:
-        """Start it, and return when it answers."""
-        words = ["-o", self.options, "-l", self.data.parent / "log", "-w", "start"]
-        _run([self.binaries / "pg_ctl", "-D", self.data, *words], self.user)
-
-    def stop(self) -> None:
-        """Stop it as a crash would."""
-        words = ["-m", "immediate", "-w", "stop"]
-        _run([self.binaries / "pg_ctl", "-D", self.data, *words], self.user)
+from bench import postgres
+from bench.postgres import PostgresServer
 
 
 @contextmanager
@@ -44,50 +21,11 @@ def private_postgres(folder: Path) -> Iterator[str]:
 @contextmanager
 def postgres_server(folder: Path) -> Iterator[PostgresServer]:
     """Yield an empty server, started, that ends with the block."""
-    binaries = _binaries()
+    binaries = postgres.postgres_binaries()
     if binaries is None:
         if os.environ.get("CI"):
             pytest.fail("CI must have PostgreSQL, found no initdb: see .ci/run")
         pytest.skip("no PostgreSQL on this machine")
-    user = "postgres" if os.geteuid() == 0 else None
     home = Path("/tmp") / f"tallystick-pg-{os.getpid()}-{folder.name}"  # a short socket path
-    home.mkdir(mode=0o700)
-    if user:
-        owner = pwd.getpwnam(user)
-        os.chown(home, owner.pw_uid, owner.pw_gid)
-    data, port = home / "data", _free_port()
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
-    options += " -c fsync=off -c max_connections=50"
-    url = f"postgresql://tallystick@127.0.0.1:{port}/postgres"
-    server = PostgresServer(url, data, binaries, options, user)
-    try:
-        _run([binaries / "initdb", "-D", data, "-A", "trust", "-U", "tallystick"], user)
-        server.start()
+    with postgres.postgres_server(binaries, home, "-c fsync=off -c max_connections=50") as server:
         yield server
-    finally:
-        if (data / "postmaster.pid").exists():
-            server.stop()
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _binaries() -> Path | None:
-    """Return the newest folder that holds initdb."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
-    found = [p for p in installed if (p / "initdb").exists()]
-    if found:
-        return found[-1]
-    on_path = shutil.which("initdb")
-    return Path(on_path).resolve().parent if on_path else None
-
-
-def _run(command: list[object], user: str | None) -> None:
-    done = subprocess.run(
-        [str(c) for c in command], user=user, capture_output=True, text=True, check=False, cwd="/"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,27 +4,28 @@ charges - posted -> lines (ten decimals each) + rounding row -> a month's part; 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from hashlib import sha256
 
 from metering.interval import Resource
 from metering.period import Period, zone_of
 from pricing.bills.charge_row import Context
 from pricing.bills.part import FIRST, Cutoffs, Part, Rating, part_of
-from pricing.bills.stored_row import NAMES
+from pricing.bills.stored_row import NAMES, Told, told_row
 from pricing.bills.total import NOTHING_DUE, Totals, unit_of
-from pricing.focus.column import Row, cell
+from pricing.focus.column import Row
 from pricing.ledger.entry import MAX_UNITS, Unit
+from pricing.money import exact_sum
 from pricing.prices.policy import Policy
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate
 
 NUMBER = "InvoiceId"
 """The column that is filled when a bill is issued; no hash covers it."""
+_NUMBER_AT = NAMES.index(NUMBER)
 
 
 class State(StrEnum):
@@ -153,7 +154,7 @@ def bill_of(parts: Sequence[Part], name: str, warnings: Sequence[str] = ()) -> B
     unit = unit_of(inputs.book)
     payable = sum(part.totals.payable for part in parts)
     lines = tuple(line.cells for part in parts for line in part.lines)
-    assert sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0)) == unit.amount(payable)
+    assert exact_sum(row["BilledCost"] for row in lines) == unit.amount(payable)
     return Bill(
         id=name,
         account=inputs.account,
@@ -181,17 +182,22 @@ def why_parked(bill: Bill, policy: Policy) -> str:
 
 def canonical_hash(lines: Sequence[Row]) -> str:
     """Return the hash of lines."""
-    return sha256(canonical_lines(lines).encode()).hexdigest()
+    return told_hash([told_row(line) for line in lines])
+
+
+def told_hash(lines: Iterable[Told]) -> str:
+    """Return the hash of lines whose cells are told."""
+    return sha256(_canonical(lines).encode()).hexdigest()
 
 
 def canonical_lines(lines: Sequence[Row]) -> str:
     """Return the lines as the one JSON text that hashes are made of; decimals are text."""
-    names = [name for name in NAMES if name != NUMBER]
-    return json.dumps(
-        [[None if line[n] is None else cell(line[n]) for n in names] for line in lines],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    return _canonical(map(told_row, lines))
+
+
+def _canonical(lines: Iterable[Told]) -> str:
+    rows = [[*told[:_NUMBER_AT], *told[_NUMBER_AT + 1 :]] for told in lines]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
 
 
 class MixedUnitsError(ValueError):

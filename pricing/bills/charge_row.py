@@ -1,8 +1,10 @@
 """A charge as a FOCUS row: what is charged, in the words that finance tools read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +15,7 @@ from pricing.focus.column import Row
 from pricing.focus.columns import COLUMNS
 from pricing.money import shown
 from pricing.prices.book import PriceBook
-from pricing.rating.charge import Charge
+from pricing.rating.charge import Charge, LineKey
 
 SERVICE_NAME = "AI Model Inference"
 
@@ -32,14 +34,24 @@ class Context:
     book_hash: str
     """``book.digest``, worked out once for all rows."""
     resources: Mapping[str, Resource]
+    frame: Row = field(init=False, compare=False, repr=False)
+    """All columns, empty but for what the bill itself says."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", _frame(self))
 
 
-def charge_row(charge: Charge, context: Context) -> Row:
+def charge_row(charge: Charge, key: LineKey, context: Context) -> Row:
     """Return the row of one charge. Amounts show ten decimals, half up (rule R1)."""
     resource = context.resources.get(charge.contract.resource) if charge.contract else None
     name = (resource.name if resource else "") or _resource_of(charge)
-    cells = row_frame(context) | _cost_cells(charge) | _place_cells(charge, context)
-    return cells | _price_cells(charge) | cells_of(charge, name) | own_cells(context, charge.key)
+    cells = dict(context.frame)
+    cells.update(_cost_cells(charge))
+    cells.update(_place_cells(charge, context))
+    cells.update(_price_cells(charge))
+    cells.update(cells_of(charge, name))
+    cells.update(own_cells(context, key))
+    return cells
 
 
 def _resource_of(charge: Charge) -> str:
@@ -47,14 +59,19 @@ def _resource_of(charge: Charge) -> str:
 
 
 def _cost_cells(charge: Charge) -> dict[str, Any]:
+    billed, listed = shown(charge.billed), shown(charge.listed)
+    is_whole = charge.effective is charge.billed
+    effective = billed if is_whole else shown(charge.effective)
     return {
         "ChargePeriodStart": charge.period.start,
         "ChargePeriodEnd": charge.period.end,
-        "BilledCost": shown(charge.billed),
-        "ListCost": shown(charge.listed),
-        "ContractedCost": shown(charge.listed * charge.discount),
-        "EffectiveCost": shown(charge.effective),
-        "PricingCurrencyEffectiveCost": shown(charge.effective),
+        "BilledCost": billed,
+        "ListCost": listed,
+        "ContractedCost": listed
+        if charge.discount == 1
+        else shown(charge.listed * charge.discount),
+        "EffectiveCost": effective,
+        "PricingCurrencyEffectiveCost": effective,
         "x_Rule": charge.rule or None,
         "x_SpillReason": charge.reason or None,
     }
@@ -78,7 +95,7 @@ def _price_cells(charge: Charge) -> dict[str, Any]:
     if category in _AT_NO_PRICE:
         return {}
     price = charge.unit_price
-    contracted = None if price is None else shown(Fraction(price) * charge.discount)
+    contracted = None if price is None else _contracted(price, charge.discount)
     return {
         "ListUnitPrice": price,
         "ContractedUnitPrice": contracted,
@@ -89,8 +106,12 @@ def _price_cells(charge: Charge) -> dict[str, Any]:
     }
 
 
-def row_frame(context: Context) -> dict[str, Any]:
-    """Return all columns, empty but for what the bill itself says."""
+@lru_cache(maxsize=4096)
+def _contracted(price: Decimal, discount: Fraction) -> Decimal:
+    return shown(Fraction(price) * discount)
+
+
+def _frame(context: Context) -> dict[str, Any]:
     frame: dict[str, Any] = dict.fromkeys(c.name for c in COLUMNS["1.2"])
     return frame | {
         "BillingAccountId": context.account,

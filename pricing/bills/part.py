@@ -11,12 +11,12 @@ from hashlib import sha256
 from typing import Any
 
 from metering.interval import Resource
-from pricing.bills.charge_row import Context, charge_row, own_cells, row_frame
+from pricing.bills.charge_row import Context, charge_row, own_cells
 from pricing.bills.posting import NOTHING, Amounts, Posting, amounts_of, delta, posted
 from pricing.bills.stored_row import COSTS, taken_back, written_amounts, written_key
 from pricing.bills.total import NOTHING_DUE, Totals, totals_of, unit_of
 from pricing.focus.column import Row
-from pricing.money import shown
+from pricing.money import exact_sum, shown
 from pricing.rating.charge import Charge, LineKey
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import Rated
@@ -104,11 +104,10 @@ def part_of(rating: Rating, before: Before, context: Context) -> Part:
     carried = _carried(before.lines)
     sums = posted((key, line.amounts) for key, some in carried.items() for line in some)
     corrects = _correction_cells(before)
-    lines = [
-        replace(line, cells={**line.cells, **corrects})
-        for posting in delta(rating.rated.charges, sums)
-        for line in _lines(posting, carried, context)
-    ]
+    postings = delta(rating.rated.charges, sums)
+    lines = [line for posting in postings for line in _lines(posting, carried, context)]
+    if corrects:
+        lines = [replace(line, cells={**line.cells, **corrects}) for line in lines]
     totals = totals_of(rating.rated.charges, rating.inputs.book).plus(before.totals.negative)
     payable = Fraction(unit_of(rating.inputs.book).amount(totals.payable))
     listed = line_sum(lines)
@@ -136,8 +135,8 @@ def _lines(
     """Yield the line of a difference, or, of what is charged no more, each line taken back."""
     key = posting.key
     if posting.charge:
-        row = charge_row(_of(posting.charge, posting.amounts), context)
-        yield Line({**row, **own_cells(context, key)}, key, posting.amounts)
+        charge = _of(posting.charge, posting.amounts)
+        yield Line(charge_row(charge, key, context), key, posting.amounts)
         return
     for line in carried[key]:
         row = {**taken_back(line.cells), **_frame_of_bill(context)}
@@ -146,6 +145,9 @@ def _lines(
 
 
 def _of(charge: Charge, amounts: Amounts) -> Charge:
+    """Return a charge of some amounts: itself, where nothing of it was billed before."""
+    if amounts == amounts_of(charge):
+        return charge
     quantity, listed, billed, effective, requests = amounts.values
     return replace(
         charge,
@@ -168,7 +170,8 @@ def _correction_cells(before: Before) -> dict[str, Any]:
 def _rounding_row(amount: Decimal, rating: Rating, context: Context) -> Row:
     month = rating.inputs.month
     mode = context.book.postpaid.mode.replace("_", " ")
-    cells: dict[str, Any] = row_frame(context) | {
+    cells: dict[str, Any] = {
+        **context.frame,
         "ChargeCategory": "Adjustment",
         "ChargeDescription": f"Rounding of the postpaid sum to whole minor units ({mode})",
         "ChargeFrequency": "One-Time",
@@ -183,4 +186,4 @@ def _rounding_row(amount: Decimal, rating: Rating, context: Context) -> Row:
 
 def line_sum(lines: Iterable[Line]) -> Fraction:
     """Return what lines come to, as they show it."""
-    return sum((Fraction(line.cells["BilledCost"]) for line in lines), Fraction(0))
+    return Fraction(exact_sum(line.cells["BilledCost"] for line in lines))

@@ -90,15 +90,19 @@ def delta(charges: Sequence[Charge], before: Posted) -> list[Posting]:
     """
     now: dict[LineKey, Charge] = {}
     for charge in charges:
-        if charge.key in now:
-            raise SameKeyError(charge.key)
-        now[charge.key] = charge
-    found = [
-        Posting(key, amounts_of(charge).plus(before.get(key, NOTHING).negative), charge)
-        for key, charge in now.items()
-    ]
+        key = charge.key
+        if key in now:
+            raise SameKeyError(key)
+        now[key] = charge
+    found = [Posting(key, _left(charge, before.get(key)), charge) for key, charge in now.items()]
     found += [Posting(k, before[k].negative, None) for k in sorted(before.keys() - now.keys())]
     return [posting for posting in found if not posting.amounts.is_nothing]
+
+
+def _left(charge: Charge, before: Amounts | None) -> Amounts:
+    """Return what of a charge no bill carries."""
+    amounts = amounts_of(charge)
+    return amounts.plus(before.negative) if before else amounts
 
 
 class SameKeyError(ValueError):

@@ -1,9 +1,10 @@
 """Rows as the ledger keeps them: one JSON text each, read back to the same values."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from metering.period import parse_instant
@@ -31,10 +32,34 @@ _READ: Mapping[Type, Callable[[str], Any]] = {
 _TYPES = {c.name: c.type for c in COLUMNS["1.2"]}
 
 
+Told = Sequence[str | None]
+"""The cells of a row as text, in the order of the columns; None where they are null."""
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def told_row(row: Row) -> Told:
+    """Return the cells of a row as text."""
+    return [
+        value if (value := row[name]) is None or type(value) is str else cell(value)
+        for name in NAMES
+    ]
+
+
 def written_row(row: Row) -> str:
     """Return a row as text; null cells are left out."""
-    told = {name: cell(row[name]) for name in NAMES if row[name] is not None}
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return written_told(told_row(row))
+
+
+def written_told(told: Told) -> str:
+    """Return the text of a row whose cells are told."""
+    named = zip(NAMES, told, strict=True)
+    return _JSON.encode({name: text for name, text in named if text is not None})
+
+
+def read_told(text: str) -> Told:
+    """Return the cells that ``written_told`` was told."""
+    return list(map(json.loads(text).get, NAMES))
 
 
 def read_row(text: str) -> Row:
@@ -43,9 +68,10 @@ def read_row(text: str) -> Row:
     return {n: _READ[_TYPES[n]](told[n]) if n in told else None for n in NAMES}
 
 
+@lru_cache(maxsize=4096)
 def written_key(key: LineKey) -> str:
     """Return a line's key as text."""
-    return json.dumps(key, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(key)
 
 
 def read_key(text: str) -> LineKey:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import assert_never
+from typing import Any, assert_never
 
+import sqlalchemy
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Engine
-from sqlmodel import Session, col, or_, select
+from sqlalchemy import Connection, Engine, Row
+from sqlmodel import Session, SQLModel, col, or_, select
 
 from metering.period import Period
 from metering.store import exclusive
@@ -35,7 +36,7 @@ _TERMS = TypeAdapter(Terms)
 _AT_ONCE = 200
 """Contracts of so many accounts are compared with their neighbours; of more, with all."""
 
-_SCHEMES: Mapping[str, Callable[[ContractRow], Scheme]] = {
+_SCHEMES: Mapping[str, Callable[[Any], Scheme]] = {
     "subscription": lambda row: Subscription(row.sku, row.months, row.discount),
     "hourly": lambda row: Hourly(row.sku),
     "token": lambda row: PerToken(row.sku),
@@ -114,6 +115,16 @@ class ContractStore:
         with Session(self._engine) as session:
             return [contract_of(r) for r in session.exec(wanted)]
 
+    def contracts_of(self, accounts: Sequence[str]) -> dict[str, list[Contract]]:
+        """Return the contracts of some accounts, by id."""
+        table = SQLModel.metadata.tables[str(ContractRow.__tablename__)]
+        query = sqlalchemy.select(table).where(table.c.account.in_(accounts)).order_by(table.c.id)
+        found: dict[str, list[Contract]] = {account: [] for account in accounts}
+        with Session(self._engine) as session:
+            for row in session.connection().execute(query):
+                found[row.account].append(contract_of(row))
+        return found
+
     def contract(self, contract_id: str) -> Contract:
         """Return one contract.
 
@@ -135,6 +146,16 @@ class ContractStore:
             wanted = wanted.where(ContractChangeRow.account == account)
         with Session(self._engine) as session:
             return [_settlement(r) for r in session.exec(wanted)]
+
+    def settlements_of(self, accounts: Sequence[str]) -> dict[str, list[Settlement]]:
+        """Return what changes of contracts made due for some accounts, by instant."""
+        wanted = select(ContractChangeRow).where(col(ContractChangeRow.account).in_(accounts))
+        wanted = wanted.order_by(col(ContractChangeRow.at), col(ContractChangeRow.id))
+        found: dict[str, list[Settlement]] = {account: [] for account in accounts}
+        with Session(self._engine) as session:
+            for row in session.exec(wanted):
+                found[row.account].append(_settlement(row))
+        return found
 
     def _put_again(self, session: Session, row: ContractRow, contract: Contract) -> None:
         known = contract_of(row)
@@ -216,7 +237,7 @@ def _with_scheme(row: ContractRow, scheme: Scheme) -> ContractRow:
     return row
 
 
-def contract_of(row: ContractRow) -> Contract:
+def contract_of(row: ContractRow | Row[Any]) -> Contract:
     """Return the domain value of a row."""
     return Contract(
         id=row.id,

@@ -1,11 +1,13 @@
 """What is known of one column of a FOCUS data set, and how a cell is written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from pricing.money import plain
@@ -118,14 +120,23 @@ def cell(value: Value) -> str:
     >>> cell(Decimal("6405.92")), cell(None), cell(datetime(2026, 10, 31, 16, tzinfo=UTC))
     ('6405.92', '', '2026-10-31T16:00:00Z')
     """
-    match value:
-        case None:
-            return ""
-        case Decimal():
-            return plain(value)
-        case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case Mapping():
-            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        case _:
-            return str(value)
+    writing = _WRITTEN.get(type(value))
+    if writing:
+        return writing(value)
+    return _FLAT.encode(value) if isinstance(value, Mapping) else str(value)
+
+
+@lru_cache(maxsize=4096)
+def _instant(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_FLAT = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_WRITTEN: Mapping[type, Callable[[Any], str]] = {
+    NoneType: lambda _: "",
+    str: str,
+    Decimal: lru_cache(maxsize=1024)(plain),
+    datetime: _instant,
+    dict: _FLAT.encode,
+}
+"""The usual types; a bill has a million cells, so theirs is one look."""

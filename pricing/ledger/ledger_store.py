@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, case, func, insert
+from sqlalchemy import ColumnElement, Connection, Engine, case, func
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from metering.period import Period
+from metering.rows_store import insert_rows
 from pricing.ledger.entry import Book, Kind, Movement, Transaction, Unit
 from pricing.ledger.tables import MovementRow, TransactionRow
 
@@ -61,9 +62,10 @@ def post(session: Session, made: Iterable[Transaction]) -> None:
     moving = [t for t in made if t.movements]
     if not moving:
         return
-    session.execute(insert(TransactionRow), [_values(t) for t in moving])
-    session.execute(
-        insert(MovementRow),
+    insert_rows(session, TransactionRow, [_values(t) for t in moving])
+    insert_rows(
+        session,
+        MovementRow,
         [
             {
                 "transaction": t.id, "number": n, "debit": m.debit.value,

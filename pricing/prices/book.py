@@ -95,6 +95,10 @@ class PriceBook:
         """Return what a term of so many months leaves to pay of the list price."""
         return self.term_factors.get(months, Decimal(1))
 
+    def rates_of(self, item: Item) -> tuple[Rate, ...]:
+        """Return all rates of an item, in order."""
+        return self._lookup.of(item)
+
     def rate_for(self, item: Item, at: datetime | None = None, **wanted: str) -> Rate:
         """Return the one rate that applies at an instant; the most specific wins.
 

@@ -35,12 +35,19 @@ _Node = _Branch | tuple[Rate, ...]
 class Lookup:
     """The rates of a book, ready to be asked for."""
 
-    __slots__ = ("_known", "_rates", "_trees")
+    __slots__ = ("_items", "_known", "_rates", "_trees")
 
     def __init__(self, rates: Sequence[Rate]) -> None:
         self._rates = rates
+        self._items: dict[Item, tuple[Rate, ...]] = {}
         self._trees: dict[Item, _Node] = {}
         self._known: dict[_Question, tuple[Rate, ...]] = {}
+
+    def of(self, item: Item) -> tuple[Rate, ...]:
+        """Return all rates of an item, in the order of the book."""
+        if item not in self._items:
+            self._items[item] = tuple(r for r in self._rates if r.item is item)
+        return self._items[item]
 
     def candidates(self, item: Item, wanted: Mapping[str, str]) -> tuple[Rate, ...]:
         """Return the rates that match at some time, the most specific first."""
@@ -54,7 +61,7 @@ class Lookup:
 
     def _find(self, item: Item, wanted: Mapping[str, str]) -> tuple[Rate, ...]:
         if item not in self._trees:
-            self._trees[item] = _tree([r for r in self._rates if r.item is item], frozenset())
+            self._trees[item] = _tree(self.of(item), frozenset())
         found = (r for r in _leaves(self._trees[item], wanted) if r.matches(item, wanted))
         return tuple(sorted(found, key=lambda r: -r.specificity))
 

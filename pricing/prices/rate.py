@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any, assert_never
@@ -186,7 +187,7 @@ def slices(rate: Rate, quantity: Fraction) -> list[Slice]:
         return [Slice(s.tier, -s.quantity, s.price, -s.amount) for s in opposite]
     match rate.model:
         case Model.UNIT | Model.TIME:
-            return [Slice(0, quantity, rate.price, Fraction(rate.price) * quantity / rate.per)]
+            return [Slice(0, quantity, rate.price, _each(rate.price, rate.per) * quantity)]
         case Model.PACKAGE:
             begun = -(-quantity // rate.per)
             return [Slice(0, quantity, rate.price, Fraction(rate.price) * begun)]
@@ -199,6 +200,12 @@ def slices(rate: Rate, quantity: Fraction) -> list[Slice]:
             return _graduated(rate, quantity)
         case _:
             assert_never(rate.model)
+
+
+@lru_cache(maxsize=4096)
+def _each(price: Decimal, per: int) -> Fraction:
+    """Return the exact price of one unit: a book has few, and bills ask for them by the million."""
+    return Fraction(price) / per
 
 
 def _graduated(rate: Rate, quantity: Fraction) -> list[Slice]:

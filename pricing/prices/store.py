@@ -75,6 +75,8 @@ class BookStore:
         """
         if not digest.isalnum():  # a database may not even be asked for a zero character
             raise UnknownDigestError(digest)
+        if digest in self._read:
+            return self._read[digest]
         with Session(self._engine) as session:
             return self._stored(session, digest)
 

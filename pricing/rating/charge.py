@@ -187,7 +187,7 @@ def charges_at(
     Requests are shown on the first alone.
     """
     for part in slices(priced.rate, quantity):
-        amount = part.amount * priced.factor
+        amount = part.amount if priced.factor == 1 else part.amount * priced.factor
         yield Charge(
             kind=kind,
             period=period,

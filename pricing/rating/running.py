@@ -46,7 +46,7 @@ def hour_charges(contract: Contract, scheme: Timed, inputs: Inputs) -> Iterator[
 def fee_charges(contract: Contract, inputs: Inputs) -> Iterator[Charge]:
     """Yield a contract's flat fee, where the book has one: by seconds of the month in force."""
     book = inputs.book
-    rates = [r for r in book.rates if r.item is Item.FEE]
+    rates = book.rates_of(Item.FEE)
     covered = inputs.covered(contract)
     seconds: dict[Rate, int] = defaultdict(int)
     for part in _between((r.valid for r in rates), covered) if rates else ():

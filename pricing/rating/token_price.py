@@ -26,6 +26,7 @@ STANDS_FOR: Mapping[str, str] = {
 
 _ONE = Decimal(1)
 _WHOLE = Fraction(1)
+_RULE = "R9 tokens"
 
 
 def token_price(
@@ -84,8 +85,10 @@ def _priced(
     rate: Rate, factors: Mapping[str, Decimal], said: Mapping[str, tuple[str, str]]
 ) -> Priced:
     """Apply the factors of what the rate does not price for itself."""
+    if not factors:
+        return Priced(rate, _WHOLE, _RULE)
     named = {name for name, _ in rate.match}
-    factor, rule = _ONE, "R9 tokens"
+    factor, rule = _ONE, _RULE
     for name, (wanted, found) in said.items():
         if wanted in factors and (wanted != found or name not in named):
             factor *= factors[wanted]

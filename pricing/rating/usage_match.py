@@ -19,7 +19,7 @@ from pricing.contracts.schemes import Hourly
 from pricing.prices.rate import Item, Rate
 from pricing.rating.inputs import Inputs
 
-_BY_USAGE = frozenset({Item.TOKENS, Item.REQUESTS})
+_BY_USAGE = (Item.TOKENS, Item.REQUESTS)
 
 
 class Served(NamedTuple):
@@ -156,7 +156,7 @@ def _midnights(within: Period, zone: str) -> Iterator[datetime]:
 def _price_changes(inputs: Inputs) -> set[datetime]:
     """Return the hours from which another price of usage may hold."""
     month, book = inputs.to_date, inputs.book
-    rates = [r for r in book.rates if r.item in _BY_USAGE]
+    rates = [rate for item in _BY_USAGE for rate in book.rates_of(item)]
     spans = {book.valid, *(r.valid for r in rates)}
     ends = {i for span in spans for i in (span.start, span.end) if month.holds(i)}
     return {_hour_from(i) for i in ends} | set(_tariff_changes(rates, month, book.zone))

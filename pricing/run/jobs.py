@@ -1,15 +1,17 @@
 """Billing runs: rate what a month and closed months before it come to, and draft the difference."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from metering.period import Period
 from metering.store import Account
 from pricing.bills.bill import Bill, Document, State, bill_id, bill_of, context_of
-from pricing.bills.part import Before, Cutoffs, Part, Rating, part_of
+from pricing.bills.part import FIRST, Before, Cutoffs, Part, Rating, part_of
 from pricing.bills.signed import Signed
 from pricing.bills.store import BillStore, Wanted
 from pricing.contracts.store import ContractStore
@@ -39,6 +41,16 @@ class Verdict:
         return self.stored == self.again
 
 
+class _Past(NamedTuple):
+    """What is known of closed months, asked for many accounts at once."""
+
+    closed: Mapping[str, Sequence[Run]]
+    last: Mapping[Period, Mapping[str, int]]
+    """Month -> account -> the last close run that changed its usage."""
+    decisions: Mapping[tuple[str, datetime], tuple[str, int | None]]
+    cutoffs: Mapping[Period, Cutoffs]
+
+
 class Billing:
     """Drafts bills, and says what would change. Safe to use from several threads."""
 
@@ -60,13 +72,25 @@ class Billing:
         return bill
 
     def draft_all(self, accounts: Sequence[Account], month: Period, now: datetime) -> list[Bill]:
-        """Draft the bills of accounts whose months turn together; they are stored together."""
+        """Draft the bills of accounts whose months turn together; they are stored together.
+
+        All that is asked of the ledger is asked for all of them at once: a few hundred at a time.
+        """
         cutoffs = self.told.cutoffs(min(now, month.end))
         warnings = self._warnings(month, cutoffs)
-        made = [self._drafted(self.told.customer(a), month, cutoffs) for a in accounts]
-        new = (replace(bill, warnings=warnings) for bill, is_new in made if is_new)
-        drafts = iter(self.bills.put_drafts(list(new)))
-        return [next(drafts) if is_new else bill for bill, is_new in made]
+        ids = [account.id for account in accounts]
+        closed = self.runs.closed_of(ids, month.end)
+        own = {id_: runs[-1] for id_, runs in closed.items() if runs and runs[-1].month == month}
+        customers = self.told.customers(accounts)
+        still_open = [c for c in customers if c.account.id not in own]
+        new = self._drafted(still_open, closed, month, cutoffs)
+        drafts = iter(self.bills.put_drafts([replace(bill, warnings=warnings) for bill in new]))
+        return [
+            self._issued(customer, own[customer.account.id])
+            if customer.account.id in own
+            else next(drafts)
+            for customer in customers
+        ]
 
     def rating(self, account: Account, month: Period, now: datetime) -> Rating:
         """Rate a month as usage stands, whatever was billed of it."""
@@ -78,7 +102,9 @@ class Billing:
         """Rate a month as it goes on bills from now on: a closed one by the book that closed it."""
         for run in self.runs.closed(account.id, month.end):
             if run.month == month:
-                return self.told.rating(self._as_decided(self.told.customer(account), run))
+                decided = self.runs.decision(account.id, month)
+                customer, cutoffs = self.told.customer(account), self.told.cutoffs(month.end)
+                return self.told.rating(self._as_decided(customer, run, decided, cutoffs))
         return self.rating(account, month, now)
 
     def difference(self, account: Account, month: Period, decision: Decision) -> Part:
@@ -122,23 +148,32 @@ class Billing:
         """Return how a stored bill came about: its runs, repeated with what they were told."""
         return [self._again(bill, run) for run in self.runs.of_bill(bill.id)]
 
-    def _drafted(self, customer: Customer, month: Period, cutoffs: Cutoffs) -> tuple[Bill, bool]:
-        """Return a month's bill, and whether it is a new draft."""
-        account = customer.account
-        closed = self.runs.closed(account.id, month.end)
-        if closed and closed[-1].month == month:
-            return self._issued(customer, closed[-1]), False
-        number = self.bills.next_number(account.id, month)
-        name = bill_id(account.id, month, account.zone, number)
-        own = self.told.rating(Asked(customer, month, self._contracts.book, cutoffs))
-        parts = [self._part(own, name, month)]
-        parts += self._corrections(customer, closed, name, month)
-        return bill_of(parts, name), True
+    def _drafted(
+        self,
+        customers: Sequence[Customer],
+        closed: Mapping[str, Sequence[Run]],
+        month: Period,
+        cutoffs: Cutoffs,
+    ) -> Iterator[Bill]:
+        """Yield new drafts of a month that no bill closed yet."""
+        ids = [customer.account.id for customer in customers]
+        begun = self.runs.begun(ids, month)
+        past = self._past(closed, ids)
+        numbers = self.bills.next_numbers(ids, month)
+        asked = [Asked(c, month, self._contracts.book, cutoffs) for c in customers]
+        for customer, own in zip(customers, self.told.ratings(asked), strict=True):
+            account = customer.account
+            name = bill_id(account.id, month, account.zone, numbers[account.id])
+            before = self.runs.before(account.id, month) if account.id in begun else FIRST
+            parts = [part_of(own, before, context_of(own, name, month))]
+            parts += self._corrections(customer, past, name, month)
+            yield bill_of(parts, name)
 
     def _issued(self, customer: Customer, run: Run) -> Bill:
         """Return a closed month's bill, with a word on what was found since."""
         bill = self._own_bill(run)
-        found = list(self._corrections(customer, [run], bill.id, run.month))
+        past = self._past({run.account: [run]}, [run.account])
+        found = list(self._corrections(customer, past, bill.id, run.month))
         if not found:
             return bill
         difference = bill.unit.amount(found[0].totals.payable)
@@ -151,31 +186,44 @@ class Billing:
         standing = [h.id for h in heads if h.document is Document.BILL and h.state in _STANDING]
         return self.bills.bill(max(standing, key=lambda name: (len(name), name)))
 
+    def _past(self, closed: Mapping[str, Sequence[Run]], accounts: Sequence[str]) -> _Past:
+        """Return what is known today of the closed months of some accounts."""
+        months: dict[Period, list[str]] = defaultdict(list)
+        for account in accounts:
+            for run in closed[account]:
+                months[run.month].append(account)
+        last = {month: self.told.usage.last_changes(some, month) for month, some in months.items()}
+        decisions = self.runs.decisions(accounts) if months else {}
+        cutoffs = {month: self.told.cutoffs(month.end) for month in months}
+        return _Past(closed, last, decisions, cutoffs)
+
     def _corrections(
-        self, customer: Customer, closed: Iterable[Run], bill: str, month: Period
+        self, customer: Customer, past: _Past, bill: str, month: Period
     ) -> Iterator[Part]:
         """Yield what closed months come to now that no bill carries."""
-        for run in closed:
-            asked = self._as_decided(customer, run)
-            is_same = asked.book.digest == run.book_hash and not self._has_changed(asked, run)
+        for run in past.closed[customer.account.id]:
+            decided = past.decisions.get((run.account, run.month.start))
+            asked = self._as_decided(customer, run, decided, past.cutoffs[run.month])
+            last = past.last[run.month].get(run.account, 0)
+            is_same = asked.book.digest == run.book_hash and not _has_changed(asked, run, last)
             if is_same:
                 continue
             part = self._part(self.told.rating(asked), bill, month)
             if part.says_something:
                 yield part
 
-    def _as_decided(self, customer: Customer, run: Run) -> Asked:
+    def _as_decided(
+        self,
+        customer: Customer,
+        run: Run,
+        decided: tuple[str, int | None] | None,
+        cutoffs: Cutoffs,
+    ) -> Asked:
         """Return how a closed month is to be rated: by its own book, or as somebody decided."""
-        decided = self.runs.decision(run.account, run.month)
         book_hash, usage_run = decided or (run.book_hash, None)
-        cutoffs = self.told.cutoffs(run.month.end, usage_run)
+        if usage_run is not None:
+            cutoffs = self.told.cutoffs(run.month.end, usage_run)
         return Asked(customer, run.month, self._books.of_digest(book_hash), cutoffs)
-
-    def _has_changed(self, asked: Asked, run: Run) -> bool:
-        """Whether a run would be told something else today."""
-        since, until = run.cutoffs.usage_run, asked.cutoffs.usage_run
-        is_revised = self.told.usage.changed(run.account, run.month, min(since, until))
-        return is_revised or digest(snapshot(told(asked))) != run.inputs
 
     def _part(self, rating: Rating, bill: str, month: Period) -> Part:
         before = self.runs.before(rating.inputs.account, rating.inputs.month)
@@ -201,6 +249,12 @@ class Billing:
         if not nobody:
             return ()
         return (f"{nobody} requests of the month belong to no account: bind their identity",)
+
+
+def _has_changed(asked: Asked, run: Run, last: int) -> bool:
+    """Whether a run would be told something else today: usage changed, or all else."""
+    since = min(run.cutoffs.usage_run, asked.cutoffs.usage_run)
+    return last > since or digest(snapshot(told(asked))) != run.inputs
 
 
 class OpenMonthError(ValueError):

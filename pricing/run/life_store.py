@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, func, select
 
+from metering.rows_store import insert_rows
 from pricing.bills.bill import Document, State
 from pricing.bills.signed import Signed
 from pricing.bills.tables import BillRow, NumberRow, StepRow
@@ -19,29 +20,34 @@ Series = Callable[[Document, datetime], str]
 
 def take_number(session: Session, series: str) -> str:
     """Take the next number; should the transaction fail, nobody has taken it."""
+    [number] = take_numbers(session, series, 1)
+    return number
+
+
+def take_numbers(session: Session, series: str, count: int) -> list[str]:
+    """Take the next so many numbers, in order."""
     row = session.get(NumberRow, series) or NumberRow(series=series, last=0)
-    row.last += 1
+    first = row.last + 1
+    row.last += count
     session.add(row)
     session.flush()
-    return f"{series}-{row.last:06}"
+    return [f"{series}-{number:06}" for number in range(first, first + count)]
 
 
 def step(session: Session, row: BillRow, state: State, signed: Signed) -> None:
     """Change a bill's state, and keep who did it and why."""
     row.state = state.value
     session.add(row)
-    taken = select(func.count()).select_from(StepRow).where(StepRow.bill == row.id)
-    session.add(
-        StepRow(
-            bill=row.id,
-            number=session.exec(taken).one() + 1,
-            state=state.value,
-            actor=signed.actor,
-            reason=signed.reason,
-            made_at=signed.at,
-        )
-    )
     session.flush()
+    taken = select(func.count()).select_from(StepRow).where(StepRow.bill == row.id)
+    put_steps(session, [(row, session.exec(taken).one())], signed)
+
+
+def put_steps(session: Session, changed: Sequence[tuple[BillRow, int]], signed: Signed) -> None:
+    """Keep who gave bills the states they are in, and why; each took so many steps before."""
+    who = {"actor": signed.actor, "reason": signed.reason, "made_at": signed.at}
+    rows = [{"bill": b.id, "number": n + 1, "state": b.state, **who} for b, n in changed]
+    insert_rows(session, StepRow, rows)
 
 
 def must_be(row: BillRow, state: State, what: str) -> None:

@@ -1,7 +1,7 @@
 """Billing runs in the ledger: what was posted of a month, and what each run was told."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, select
 
 from metering.period import Period
+from metering.rows_store import insert_rows
 from metering.store import exclusive
 from pricing.bills.bill import Document, State
 from pricing.bills.part import Before, Cutoffs, Line, Part
@@ -52,6 +53,16 @@ class RunStore:
                 is_closed=_is_closed(session, posted),
             )
 
+    def begun(self, accounts: Sequence[str], month: Period) -> set[str]:
+        """Return those of some accounts of which bills carry something of a month."""
+        query = select(RunRow.account).where(
+            col(RunRow.account).in_(accounts),
+            RunRow.month_start == month.start,
+            col(RunRow.sequence).is_not(None),
+        )
+        with Session(self._engine) as session:
+            return set(session.exec(query).all())
+
     def of_account(self, account: str) -> list[Run]:
         """Return an account's runs by month, in the order of postings; drafts come last."""
         with Session(self._engine) as session:
@@ -70,11 +81,15 @@ class RunStore:
 
         A month is closed by a bill of its own that covers it whole; others only correct it.
         """
+        return self.closed_of([account], before)[account]
+
+    def closed_of(self, accounts: Sequence[str], before: datetime) -> dict[str, list[Run]]:
+        """Return the last standing runs of closed months of some accounts."""
         query = (
             select(RunRow, BillRow.month_start)
             .join(BillRow, col(RunRow.bill) == col(BillRow.id))
             .where(
-                RunRow.account == account,
+                col(RunRow.account).in_(accounts),
                 col(RunRow.month_start) < before,
                 col(RunRow.sequence).is_not(None),
                 BillRow.document == Document.BILL.value,
@@ -84,9 +99,13 @@ class RunStore:
         )
         with Session(self._engine) as session:
             rows = session.exec(query).all()
-        whole = {r.month_start for r, billed in rows if _is_whole(r, billed)}
-        last = {r.month_start: r for r, _ in rows if r.month_start in whole}
-        return [_run(row) for row in last.values()]
+        whole = {(r.account, r.month_start) for r, billed in rows if _is_whole(r, billed)}
+        months = ((r, (r.account, r.month_start)) for r, _ in rows)
+        last = {month: row for row, month in months if month in whole}
+        found: dict[str, list[Run]] = {account: [] for account in accounts}
+        for (account, _), row in last.items():
+            found[account].append(_run(row))
+        return found
 
     def told(self, inputs: str) -> str:
         """Return what a run was told, by its digest."""
@@ -95,9 +114,16 @@ class RunStore:
 
     def decision(self, account: str, month: Period) -> tuple[str, int | None] | None:
         """Return book and usage run of the last decision on how a closed month is rated."""
+        return self.decisions([account]).get((account, month.start))
+
+    def decisions(
+        self, accounts: Sequence[str]
+    ) -> dict[tuple[str, datetime], tuple[str, int | None]]:
+        """Return the last decisions on months of some accounts, by account and start."""
+        query = select(ReratingRow).where(col(ReratingRow.account).in_(accounts))
         with Session(self._engine) as session:
-            rows = _reratings(session, account, month)
-            return (rows[-1].book_hash, rows[-1].usage_run) if rows else None
+            rows = session.exec(query.order_by(col(ReratingRow.number))).all()
+        return {(r.account, r.month_start): (r.book_hash, r.usage_run) for r in rows}
 
     def decide(self, account: str, month: Period, decision: Decision, signed: Signed) -> str:
         """Keep a decision on a closed month, with its book; return its id."""
@@ -120,9 +146,12 @@ class RunStore:
             return row.id
 
 
-def run_rows(session: Session, bill: str, parts: Sequence[Part]) -> list[dict[str, Any]]:
-    """Return the rows of a bill's runs, and keep what they were told."""
-    return [_row(session, bill, part) for part in parts]
+def keep_told(session: Session, texts: Mapping[str, str]) -> None:
+    """Keep what runs were told, by digest: each text once."""
+    query = select(RunInputRow.digest).where(col(RunInputRow.digest).in_(texts))
+    known = set(session.exec(query).all())
+    new = [{"digest": d, "content": text} for d, text in texts.items() if d not in known]
+    insert_rows(session, RunInputRow, new)
 
 
 def posted_runs(session: Session, account: str, month: datetime) -> int:
@@ -149,13 +178,13 @@ def deferred_text(totals: Totals) -> str:
     return json.dumps(totals.deferred, ensure_ascii=False)
 
 
-def _row(session: Session, bill: str, part: Part) -> dict[str, Any]:
+def run_row(bill: str, part: Part, texts: dict[str, str]) -> dict[str, Any]:
+    """Return the row of a run; what it was told goes to the texts, by its digest."""
     rating = part.rating
     inputs, cutoffs, totals = rating.inputs, rating.cutoffs, part.totals
     text = snapshot(narrowed(Told(inputs, rating.account_name, rating.resources)))
-    if not session.get(RunInputRow, digest(text)):
-        session.add(RunInputRow(digest=digest(text), content=text))
-        session.flush()
+    told = digest(text)
+    texts[told] = text
     return {
         "bill": bill,
         "month_start": inputs.month.start,
@@ -167,7 +196,7 @@ def _row(session: Session, bill: str, part: Part) -> dict[str, Any]:
         "stored_before": cutoffs.stored_before,
         "usage_run": cutoffs.usage_run,
         "book_hash": inputs.book.digest,
-        "inputs": digest(text),
+        "inputs": told,
         "rating_hash": rating.hash,
         "corrects": part.before.last_run if part.before.is_closed else "",
         "payable": totals.payable,

@@ -1,13 +1,17 @@
 """What a run is told of an account's month: all that rating depends on, read from the ledger."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple, Self
 
 from sqlalchemy import Connection, Engine
 
 from metering.interval import Interval, Resource
 from metering.period import Period
 from metering.store import Account, MeterStore
+from metering.usage import Usage
 from pricing.bills.part import Cutoffs, Rating
 from pricing.contracts.contract import Contract
 from pricing.contracts.settlement import Settlement
@@ -52,21 +56,31 @@ class ToldStore:
 
     def customer(self, account: Account) -> Customer:
         """Return what is known of an account."""
-        contracts = self._contracts.contracts(account.id)
-        nodes = {c.resource for c in contracts if c.resource}
-        return Customer(
-            account=account,
-            contracts=contracts,
-            settlements=self._contracts.settlements(account.id),
-            intervals=self._meter.intervals(nodes) if nodes else [],
-            resources=self._meter.resources(nodes) if nodes else [],
-        )
+        [customer] = self.customers([account])
+        return customer
+
+    def customers(self, accounts: Sequence[Account]) -> list[Customer]:
+        """Return what is known of some accounts, asked for together."""
+        ids = [account.id for account in accounts]
+        contracts = self._contracts.contracts_of(ids)
+        settlements = self._contracts.settlements_of(ids)
+        nodes = {c.resource for some in contracts.values() for c in some if c.resource}
+        intervals: dict[str, list[Interval]] = defaultdict(list)
+        for interval in self._meter.intervals(nodes) if nodes else ():
+            intervals[interval.resource].append(interval)
+        resources = {r.id: r for r in (self._meter.resources(nodes) if nodes else ())}
+        return [
+            _customer(
+                account, contracts[account.id], settlements[account.id], (intervals, resources)
+            )
+            for account in accounts
+        ]
 
     def active(self, month: Period) -> set[str]:
         """Return the accounts of which a month may come to something: a contract, or usage."""
         found = {c.account for c in self._contracts.contracts() if c.period.overlap(month)}
-        others = (a.id for a in self._meter.accounts() if a.id not in found)
-        return found | {a for a in others if self.usage.changed(a, month, since=0)}
+        others = [a.id for a in self._meter.accounts() if a.id not in found]
+        return found | self.usage.last_changes(others, month).keys()
 
     def cutoffs(self, service_to: datetime, usage_run: int | None = None) -> Cutoffs:
         """Return what a run sees that charges up to an instant: usage as of a close run, or now."""
@@ -79,15 +93,59 @@ class ToldStore:
         """Rate a month whole."""
         return self.rated(told(asked), asked.cutoffs)
 
+    def ratings(self, asked: Sequence[Asked]) -> Iterator[Rating]:
+        """Rate months whole, in order; usage that is cut at the same instants is read together."""
+        tolds = [(told(each), each.cutoffs) for each in asked]
+        wanted = [_Cut.of(each.inputs, cutoffs) for each, cutoffs in tolds]
+        accounts: dict[_Cut, set[str]] = defaultdict(set)
+        for cut, (each, _) in zip(wanted, tolds, strict=True):
+            accounts[cut].add(each.inputs.account)
+        usage = {cut: self.usage.of_all(sorted(who), *cut) for cut, who in accounts.items()}
+        for cut, (each, cutoffs) in zip(wanted, tolds, strict=True):
+            yield _rated(each, cutoffs, usage[cut][each.inputs.account])
+
     def rated(self, without_usage: Told, cutoffs: Cutoffs) -> Rating:
         """Rate a month of which all but the usage is told."""
         inputs = without_usage.inputs
-        end = inputs.to_date.end
-        usage = self.usage.between(inputs.account, cuts(inputs), end, cutoffs.usage_run)
-        inputs = replace(inputs, usage=usage)
-        return Rating(
-            inputs, without_usage.account_name, without_usage.resources, cutoffs, rate(inputs)
-        )
+        usage = self.usage.between(inputs.account, *_Cut.of(inputs, cutoffs))
+        return _rated(without_usage, cutoffs, usage)
+
+
+class _Cut(NamedTuple):
+    """Between which instants usage is summed, and as of which close run."""
+
+    edges: tuple[datetime, ...]
+    end: datetime
+    run: int
+
+    @classmethod
+    def of(cls, inputs: Inputs, cutoffs: Cutoffs) -> Self:
+        """Return where a month's usage is cut."""
+        return cls(tuple(cuts(inputs)), inputs.to_date.end, cutoffs.usage_run)
+
+
+def _rated(without_usage: Told, cutoffs: Cutoffs, usage: Sequence[Usage]) -> Rating:
+    inputs = replace(without_usage.inputs, usage=usage)
+    return Rating(
+        inputs, without_usage.account_name, without_usage.resources, cutoffs, rate(inputs)
+    )
+
+
+def _customer(
+    account: Account,
+    contracts: list[Contract],
+    settlements: list[Settlement],
+    known: tuple[Mapping[str, list[Interval]], Mapping[str, Resource]],
+) -> Customer:
+    intervals, resources = known
+    nodes = sorted({c.resource for c in contracts if c.resource})
+    return Customer(
+        account=account,
+        contracts=contracts,
+        settlements=settlements,
+        intervals=[interval for node in nodes for interval in intervals.get(node, ())],
+        resources=[resources[node] for node in nodes if node in resources],
+    )
 
 
 def told(asked: Asked) -> Told:

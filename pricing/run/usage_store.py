@@ -1,10 +1,14 @@
 """Usage of an account summed between the instants at which a price can change.
 
-The ledger keeps it by the hour; a month of hours is summed in SQL, so that rating looks at days.
+The ledger keeps it by the hour, and sums of days that are over. A month is read by days as far as
+they are summed and nothing changes within them; the rest is summed hour by hour.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -22,12 +26,20 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
+from metering.days.read_store import (
+    NOTHING_SUMMED,
+    DaySums,
+    last_changes,
+    whole_days,
+    zones_of,
+)
 from metering.event import Outcome, Quality
 from metering.identity import UNATTRIBUTED
 from metering.period import Period
 from metering.rollup import REQUESTS
 from metering.tables import CloseRow, Instant, UsageRow
-from metering.usage import Usage, UsageKey
+from metering.usage import Usage, UsageKey, in_order
+from pricing.run.stretch import adjacent, split
 
 _BILLABLE = [outcome.value for outcome in Outcome if outcome.is_billable]
 _NAMES = (
@@ -37,6 +49,7 @@ _NAMES = (
 """Dimensions that a price or a line may depend on; which cluster it was is none."""
 _SUM = func.sum(col(UsageRow.quantity))
 _PER_STATEMENT = 5000
+_ACCOUNTS_PER_STATEMENT = 500
 
 
 class UsageSums:
@@ -45,6 +58,7 @@ class UsageSums:
     def __init__(self, engine: Engine | Connection) -> None:
         """Ask a ledger."""
         self._engine = engine
+        self._days = DaySums()
 
     def between(
         self, account: str, edges: Sequence[datetime], end: datetime, run: int
@@ -53,27 +67,60 @@ class UsageSums:
 
         All that lies between two edges comes under the first of them.
         """
+        return self.of_all([account], edges, end, run)[account]
+
+    def of_all(
+        self, accounts: Sequence[str], edges: Sequence[datetime], end: datetime, run: int
+    ) -> dict[str, list[Usage]]:
+        """Return the usage of some accounts, as ``between`` does that of one.
+
+        Days that are summed are read as such, where none of their hours changed after the run.
+        """
         slots = [Period(*bounds) for bounds in pairwise([*edges, end])]
-        found: list[Usage] = []
+        found: dict[str, list[Usage]] = {account: [] for account in accounts}
+        if not slots:
+            return found
         with _connected(self._engine) as connection:
-            for at in range(0, len(slots), _PER_STATEMENT):
-                some = slots[at : at + _PER_STATEMENT]
-                within = _within(account, Period(some[0].start, some[-1].end), run)
-                told = _told(connection, within)
-                rows = connection.execute(_sums(some, within, told.varying)) if told.is_any else ()
-                found += [told.usage(account, row) for row in rows]
-        return sorted(found, key=lambda usage: usage.key)
+            for where in _by_zone(connection, accounts):
+                found |= self._of_zone(connection, where, slots, run)
+        return found
+
+    def _of_zone(
+        self,
+        connection: Connection,
+        where: tuple[str, Sequence[str]],
+        slots: Sequence[Period],
+        run: int,
+    ) -> Iterator[tuple[str, list[Usage]]]:
+        """Yield the usage of accounts whose days turn together."""
+        zone, accounts = where
+        days = whole_days(connection, zone, Period(slots[0].start, slots[-1].end))
+        by_day, by_hour = split(slots, days)
+        summed = self._days.of(connection, accounts, by_day, run) if by_day else NOTHING_SUMMED
+        for account in accounts:
+            if by_day and account not in summed.changed:
+                rows = [*summed.usage[account], *_by_hour(connection, account, by_hour, run)]
+            else:
+                rows = list(_by_hour(connection, account, slots, run))
+            yield account, _joined(rows, slots)
 
     def changed(self, account: str, period: Period, since: int) -> bool:
         """Whether an account's usage of a period was revised by a close run after one."""
-        query = select(col(UsageRow.id)).where(
-            col(UsageRow.account) == account,
-            col(UsageRow.hour) >= period.start,
-            col(UsageRow.hour) < period.end,
-            col(UsageRow.run) > since,
-        )
+        return self.last_changes([account], period).get(account, 0) > since
+
+    def last_changes(self, accounts: Sequence[str], period: Period) -> dict[str, int]:
+        """Return the last close run that changed a period, per account that has usage in it."""
+        last: dict[str, int] = {}
         with _connected(self._engine) as connection:
-            return connection.scalar(query.limit(1)) is not None
+            for at in range(0, len(accounts), _ACCOUNTS_PER_STATEMENT):
+                asked = accounts[at : at + _ACCOUNTS_PER_STATEMENT]
+                for zone, some in _by_zone(connection, asked):
+                    by_day, by_hour = split([period], whole_days(connection, zone, period))
+                    found = [last_changes(connection, some, part) for part in by_day]
+                    found += [_last_changed_hours(connection, some, part) for part in by_hour]
+                    for account, run in (item for each in found for item in each.items()):
+                        last[account] = max(run, last.get(account, 0))
+        return last
 
     def stored_before(self, run: int) -> int:
         """Return the stamp before which a close run saw every arrival."""
@@ -101,6 +148,49 @@ def _connected(engine: Engine | Connection) -> Iterator[Connection]:
     else:
         with engine.connect() as connection:
             yield connection
+
+
+def _by_zone(
+    connection: Connection, accounts: Sequence[str]
+) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield zones with their accounts; those that nobody declared have none, and no days."""
+    zones = zones_of(connection, accounts)
+    for zone in sorted({zones.get(account, "") for account in accounts}):
+        yield zone, [account for account in accounts if zones.get(account, "") == zone]
+
+
+def _last_changed_hours(
+    connection: Connection, accounts: Sequence[str], period: Period
+) -> dict[str, int]:
+    account, hour = col(UsageRow.account), col(UsageRow.hour)
+    query = select(account, func.max(UsageRow.run)).where(account.in_(accounts))
+    query = query.where(hour >= period.start, hour < period.end).group_by(account)
+    return {row[0]: row[1] for row in connection.execute(query).all()}
+
+
+def _by_hour(
+    connection: Connection, account: str, pieces: Sequence[Period], run: int
+) -> Iterator[Usage]:
+    """Yield what pieces of slots come to, hour by hour, under the start of each."""
+    for near in adjacent(pieces):
+        for at in range(0, len(near), _PER_STATEMENT):
+            some = near[at : at + _PER_STATEMENT]
+            within = _within(account, Period(some[0].start, some[-1].end), run)
+            told = _told(connection, within)
+            rows = connection.execute(_sums(some, within, told.varying)) if told.is_any else ()
+            yield from (told.usage(account, row) for row in rows)
+
+
+def _joined(rows: Iterable[Usage], slots: Sequence[Period]) -> list[Usage]:
+    """Put together what belongs to one slot; what came to nothing, or is free, is left out."""
+    starts = [slot.start for slot in slots]
+    sums: dict[UsageKey, int] = defaultdict(int)
+    for key, quantity in ((row.key, row.quantity) for row in rows):
+        if key.outcome.is_billable:
+            start = starts[bisect_right(starts, key.hour) - 1]
+            sums[key if key.hour == start else replace(key, hour=start)] += quantity
+    found = [Usage(key, quantity) for key, quantity in sums.items() if quantity]
+    return sorted(found, key=lambda usage: in_order(usage.key))
 
 
 def _told(connection: Connection, within: Sequence[ColumnElement[bool]]) -> "_Told":
