@@ -170,7 +170,7 @@ def _prepaid_change(turn: Turn, old: Prepaid, new: Prepaid) -> Change:
     refund of the successor never gives back more than was ever paid.
     """
     contract, at, book = turn
-    left = remainder(contract, old, at, book)
+    before, left = ended_contract(turn), remainder(contract, old, at, book)
     rule, due = _difference(turn, left, old, new)
     amount = capped(due, left, book)
     after = replace(
@@ -187,7 +187,7 @@ def _prepaid_change(turn: Turn, old: Prepaid, new: Prepaid) -> Change:
             at=at,
             amount=amount,
             working=f"{due.working} = {amount}",
-            contracts=(ended_contract(turn), after),
+            contracts=(before, after),
             unused_hours=left.hours,
         )
     )

@@ -175,13 +175,16 @@ def ended(contract: Contract, at: datetime) -> Contract:
     """Return the contract as it ends early: what it was paid for until stays known.
 
     Raises:
-        ContractError: it is not in force at the instant.
+        ContractError: it is not in force at the instant, or is per token and ends in an hour.
     """
     if not contract.period.holds(at):
         span = f"{contract.period.start.isoformat()} to {contract.period.end.isoformat()}"
         raise ContractError(contract.id, f"be in force ({span}) when it ends", at.isoformat())
     until = contract.prepaid_period.end if isinstance(contract.scheme, Prepaid) else None
-    return replace(contract, period=Period(contract.period.start, at), paid_until=until)
+    short = replace(contract, period=Period(contract.period.start, at), paid_until=until)
+    if short.is_per_token:
+        _check_whole_hours(short)
+    return short
 
 
 def _places(contract: Contract) -> Iterator[tuple[str, ...]]:
