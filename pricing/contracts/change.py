@@ -46,7 +46,7 @@ def upgrade(contract: Contract, spec: str, at: datetime, book: PriceBook) -> Cha
     """
     change = _to_spec(Turn(contract, at, book), spec)
     if change.amount < 0:
-        raise ChangeError(contract, "be upgraded to what costs as much or more", spec)
+        raise ChangeError(contract, "be upgraded to what costs as much or more", spec, "spec")
     return change
 
 
@@ -58,7 +58,7 @@ def downgrade(contract: Contract, spec: str, at: datetime, book: PriceBook) -> C
     """
     change = _to_spec(Turn(contract, at, book), spec)
     if change.amount > 0:
-        raise ChangeError(contract, "be downgraded to what costs as much or less", spec)
+        raise ChangeError(contract, "be downgraded to what costs as much or less", spec, "spec")
     return change
 
 

@@ -102,5 +102,5 @@ def _renewable(contract: Contract, at: datetime, book: PriceBook) -> Prepaid:
     stages = stages_of(contract.period.end, overdue, book.zone)
     if stages.standing(at) is Standing.RELEASED:
         until = f"be renewed before it is released at {stages.released_at.isoformat()}"
-        raise ChangeError(contract, until, at.isoformat())
+        raise ChangeError(contract, until, at.isoformat(), "at")
     return contract.scheme
