@@ -268,6 +268,30 @@ def test_a_contract_that_cannot_be_names_the_fields_at_fault(
     assert [one["field"] for one in answer["errors"]] == fields
 
 
+def test_orders_are_listed_with_what_holds_where_nothing_was_said(running: Service) -> None:
+    post(running, "setup", {"resources": [NODE | {"id": "n8"}, NODE | {"id": "n9"}]})
+    form = NODE | {"start": START, "cluster_region": "cn-hangzhou"}
+    own = {"bucket": "b", "path": "p", "name": "m", "region": "cn-hangzhou"}
+    own_model = {"own_model": own, "engine": "vLLM", "mode": "hourly"}
+    post(running, "orders", form | own_model | {"id": "list-1", "resource": "n8", "cluster": "k1"})
+    prepaid = {"id": "list-2", "resource": "n9", "cluster": "k2", "mode": "subscription"}
+    post(running, "orders", form | prepaid)
+
+    first = get(running, "orders", account="acme", after="list", limit=1)
+    second = get(running, "orders", account="acme", after=first["next"])
+    listed = command(running, "contracts", "orders", "--after", "list-1", "--format", "csv")
+
+    [hourly], [term] = first["rows"], second["rows"]
+    assert (hourly["id"], hourly["max_access"], hourly["months"]) == ("list-1", 100, None)
+    assert (term["id"], term["max_access"], term["months"]) == ("list-2", None, 1)
+    assert (term["resource"], term["start"], second["next"]) == (
+        "n9",
+        "2026-09-30T16:00:00+00:00",
+        None,
+    )
+    assert listed.splitlines()[1].startswith("list-2,acme,k2,model-operator,")
+
+
 def test_a_term_that_ran_out_is_listed_with_its_lock_and_release(running: Service) -> None:
     post(running, "accounts", {"id": "late", "name": "Late"})
     post(running, "setup", {"resources": [NODE | {"id": "n7", "account": "late"}]})
