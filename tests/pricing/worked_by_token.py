@@ -129,9 +129,10 @@ def _pool(given: Given) -> Contract:
 
 
 def _factors(given: Given) -> dict[str, Decimal]:
-    """Return what token classes and batches leave to pay, as in ``cached_factor``."""
-    named = {name.removesuffix("_factor"): said for name, said in given.items()}
-    return {name: Decimal(said) for name, said in named.items() if f"{name}_factor" in given}
+    """Return what token classes and batches leave to pay, as in ``cached_factor`` or ``factors``."""
+    said = {n.replace("_factor", ""): v for n, v in given.items() if n.endswith("_factor")}
+    said |= given.get("factors", {})
+    return {_CLASSES.get(name, name): Decimal(value) for name, value in said.items()}
 
 
 def _usage(given: Given) -> list[Usage]:
@@ -194,3 +195,7 @@ def _folded(events: Sequence[UsageEvent]) -> list[Usage]:
     sums = fold(Arrival(e, 1 + n) for n, e in enumerate(events))
     rows = bound_usage(sums, [Identity(Kind.TENANT, "acme", "acme")])
     return [Usage(key, quantity) for key, quantity in rows.items()]
+
+
+_CLASSES = {"cache": "cached", "cache_hit": "cached", "cached_tokens": "cached"}
+"""What examples call a class of tokens -> what contracts call it."""
