@@ -129,7 +129,7 @@ def _pool(given: Given) -> Contract:
 
 
 def _factors(given: Given) -> dict[str, Decimal]:
-    """Return what token classes and batches leave to pay, as in ``cached_factor`` or ``factors``."""
+    """Return what token classes and batches leave to pay: ``cached_factor``, or ``factors``."""
     said = {n.replace("_factor", ""): v for n, v in given.items() if n.endswith("_factor")}
     said |= given.get("factors", {})
     return {_CLASSES.get(name, name): Decimal(value) for name, value in said.items()}
