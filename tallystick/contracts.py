@@ -29,6 +29,7 @@ _ORDER = (
 _STANDING = (
     "contract", "account", "resource", "why", "standing", "since", "locked_at", "released_at",
 )  # fmt: skip
+_ATTEMPT = ("at", "failed")
 _SETTLEMENT = ("id", "at", "amount", "rule", "working")
 
 
@@ -64,6 +65,8 @@ def show(contract: ContractId, format: FormatOption = Format.TABLE, url: Url = "
     _show(found, [found], _CONTRACT, format)
     if format is Format.TABLE and found["settlements"]:
         show_rows(found["settlements"], _SETTLEMENT)
+    if format is Format.TABLE and found["renewal_attempts"]:
+        show_rows(found["renewal_attempts"], _ATTEMPT)
 
 
 @contracts_app.command()

@@ -207,5 +207,5 @@ def test_only_what_renews_itself_and_has_no_next_term_is_to_be_renewed() -> None
     others = [hourly(id="h"), subscribed(id="s")]
     renewed = renew(term, 3, now, BOOK).contracts
 
-    assert list(to_be_renewed([term, *others], now, BOOK)) == [(term, 3)]
-    assert list(to_be_renewed([*renewed, *others], now, BOOK)) == []
+    assert list(to_be_renewed([term, *others], {}, now, BOOK)) == [(term, 3)]
+    assert list(to_be_renewed([*renewed, *others], {}, now, BOOK)) == []
