@@ -23,11 +23,11 @@ from pricing.prices.book import PriceBook
 from tallystick.declared import Exact, Id, Instant, Wire, unfit
 
 _NOT_READ_BY = {
-    "subscription": {"end", "size_class", "window", "own_model", "factors"},
+    "subscription": {"end", "size_class", "window", "factors"},
     "hourly": {"size_class", "months", "discount", "auto_renew", "cash_paid", "factors"},
     "token": {
         "spec", "kv_cache_gb", "quantity", "months", "discount", "auto_renew", "cash_paid",
-        "window", "own_model",
+        "window",
     },
 }  # fmt: skip
 """Fields that a mode of contract has no use for; to take them silently would mislead."""
