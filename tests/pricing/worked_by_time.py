@@ -185,12 +185,13 @@ def _node(given: Given, spans: Sequence[Period]) -> Figures:
     book = by_policy(given)
     contracts = _contracts(given, spans, book)
     many = [month(m.start, contracts, spans, book=book) for m in months_of(spans)]
-    rows = [row for inputs in many for row in bill_of(inputs).lines]
+    bills = [bill_of(inputs) for inputs in many]
+    rows = [row for bill in bills for row in bill.lines]
     lines = [row for row in rows if row["ChargeCategory"] == "Usage"]
     of_lines = sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0))
     quantity = given.get("quantity", 1)
     each = [_seconds(inputs) // quantity for inputs in many]
-    found, seconds = bills_of(many), sum(each)
+    found, seconds = bills_of(many, bills), sum(each)
     for figures, ran in zip(found["months"].values(), each, strict=True):
         figures |= {"seconds": ran, "hours": text(Fraction(ran, HOUR))}
     return found | {

@@ -17,7 +17,7 @@ from pricing.contracts.contract import Contract
 from pricing.contracts.schemes import Scheme
 from pricing.money import Rounding, plain, rounded, shown
 from pricing.prices.book import PriceBook
-from pricing.prices.policy import Policy
+from pricing.prices.policy import Overdue, Policy
 from pricing.rating.charge import PREPAID
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate
@@ -31,6 +31,7 @@ SPEC = "polar.pg.g4.xlarge.gu10"
 HOUR = 3600
 _CHOICES = {"bill_when": "kv_cache_when"}
 """What examples call a choice -> what books call it."""
+_DAYS = ("grace_days", "lock_days", "release_days")
 
 
 def shows(found: Any, wanted: Any) -> bool:
@@ -69,8 +70,12 @@ def by_policy(given: Given, book: PriceBook | None = None) -> PriceBook:
     """Return a book with the choices that an example states, the shipped one by default."""
     book = book or shipped()
     known = {f.name for f in fields(Policy)}
-    said = {_CHOICES.get(name, name): value for name, value in given.items()}
+    nested = given["policy"] if isinstance(given.get("policy"), Mapping) else {}
+    said = {_CHOICES.get(name, name): value for name, value in {**given, **nested}.items()}
     chosen = {name: value for name, value in said.items() if name in known}
+    days = [said[name] for name in _DAYS if name in said]
+    if len(days) == len(_DAYS):
+        chosen |= dict.fromkeys(("subscription_overdue", "postpaid_overdue"), Overdue(*days))
     if "term_discount" in given and isinstance(given.get("months"), int):
         factors = {given["months"]: Decimal(given["term_discount"])}
         book = replace(book, term_factors={**book.term_factors, **factors})
@@ -139,13 +144,16 @@ def totals_of(total: Fraction, payable: Fraction) -> Figures:
     }
 
 
-def bills_of(many: Iterable[Inputs]) -> Figures:
-    """Return what months come to together, and each by itself."""
-    found = {f"{local(inputs.month.start):%Y-%m}": inputs for inputs in many}
-    bills = {name: bill_of(inputs) for name, inputs in found.items()}
-    total = sum((exact(inputs) for inputs in found.values()), Fraction(0))
-    payable = sum((Fraction(bill.payable) for bill in bills.values()), Fraction(0))
-    each = {name: totals(found[name], bill) for name, bill in bills.items()}
+def bills_of(many: Iterable[Inputs], made: Sequence[Bill] | None = None) -> Figures:
+    """Return what months come to together, and each by itself; their bills may be at hand."""
+    told = list(many)
+    names = [f"{local(inputs.month.start):%Y-%m}" for inputs in told]
+    bills = [bill_of(inputs) for inputs in told] if made is None else made
+    pairs = zip(names, told, bills, strict=True)
+    sums = {name: (exact(inputs), Fraction(bill.payable)) for name, inputs, bill in pairs}
+    total = sum((amount for amount, _ in sums.values()), Fraction(0))
+    payable = sum((amount for _, amount in sums.values()), Fraction(0))
+    each = {name: totals_of(*amounts) for name, amounts in sums.items()}
     return totals_of(total, payable) | {"months": each, "month": next(iter(each), "")}
 
 
