@@ -21,6 +21,7 @@ advise_app = typer.Typer(no_args_is_help=True, help="What it would cost otherwis
 _COMPARED = (
     "contract", "option", "payable", "per_million_tokens", "running_hours", "idle_hours", "tokens",
 )  # fmt: skip
+_PARTS = ("contract", "reason", "tokens", "cost")
 _OUTCOME = ("account", "before", "after", "difference", "blockers")
 _FORECAST = ("account", "month_end", "to_date", "low", "expected", "high", "weeks")
 
@@ -54,6 +55,28 @@ def compare(
         for node in found["rows"]:
             for sentence in _advice(node, found["currency"]):
                 console().print(sentence)
+
+
+@advise_app.command()
+def hybrid(
+    account: Account,
+    month: Month,
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """Show what overflowed from reservations to a pool, against what one more node costs.
+
+    Example: tallystick advise hybrid acme --month 2026-10
+    """
+    with connect(Settings(), url) as client:
+        asked = {"account": account, "month": month}
+        found = client.request("GET", "/v1/advice/hybrid", params=asked).json()
+    spilled = [one | {"cost": one["amount"]} for one in found["overflows"]]
+    served = [one | {"reason": "reserved"} for one in found["reservations"]]
+    _show(found, [*served, *spilled], _PARTS, format)
+    if format is Format.TABLE:
+        for sentence in _against_one_more(found):
+            console().print(sentence)
 
 
 @advise_app.command()
@@ -129,6 +152,22 @@ def margins(
 def _options(node: dict[str, Any]) -> list[dict[str, Any]]:
     told = {name: node[name] for name in ("contract", "running_hours", "idle_hours", "tokens")}
     return [told | one | {"option": one["name"]} for one in (node["now"], *node["options"])]
+
+
+def _against_one_more(found: dict[str, Any]) -> list[str]:
+    """Say what overflow cost above one more node of each reservation, or below it."""
+    currency, spilled = found["currency"], found["spilled"]
+    said = []
+    for node in found["reservations"]:
+        if more := node["spilled_over_one_more"]:
+            how = f"{more.removeprefix('-')} {'less' if more.startswith('-') else 'more'}"
+            said.append(
+                f"overflow cost {spilled} {currency}, {how} than one more node like that of "
+                f"{node['contract']} for a month ({node['node_month']})"
+            )
+    if found["per_million_tokens"]:
+        said.append(f"a million tokens cost {found['per_million_tokens']} {currency} on the whole")
+    return said
 
 
 def _advice(node: dict[str, Any], currency: str) -> list[str]:

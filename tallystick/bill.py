@@ -196,7 +196,7 @@ def runs(account: Account, format: FormatOption = Format.TABLE, url: Url = "") -
     Example: tallystick bill runs acme
     """
     with connect(Settings(), url) as client:
-        rows = client.request("GET", "/v1/runs", params={"account": account}).json()["rows"]
+        rows = client.rows("/v1/runs", account=account)
     _show(rows, _RUN, format)
 
 

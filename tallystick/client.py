@@ -69,6 +69,18 @@ class Client:
         except httpx2.HTTPError as error:
             raise ServiceGoneError(self._address, str(error)) from error
 
+    def rows(self, path: str, **asked: str) -> list[Any]:
+        """Return all rows of a list that comes in pages."""
+        found: list[Any] = []
+        after = ""
+        while True:
+            params = {**asked, "limit": "1000", **({"after": after} if after else {})}
+            page = self.request("GET", path, params=params).json()
+            found += page["rows"]
+            after = page["next"]
+            if after is None:
+                return found
+
     def download(self, path: str, params: Mapping[str, str], take: Take) -> httpx2.Headers:
         """Hand over what an address answers piece by piece; return the answer's headers.
 

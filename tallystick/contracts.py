@@ -22,6 +22,14 @@ _CONTRACT = (
     "id", "account", "mode", "region", "pool", "resource", "spec", "kv_cache_gb", "size_class",
     "quantity", "months", "start", "end", "auto_renew",
 )  # fmt: skip
+_ORDER = (
+    "id", "account", "cluster", "app_type", "region", "mode", "spec", "resource", "engine", "model",
+    "kv_cache_gb", "max_access", "quantity", "months", "auto_renew", "start",
+)  # fmt: skip
+_STANDING = (
+    "contract", "account", "resource", "why", "standing", "since", "locked_at", "released_at",
+)  # fmt: skip
+_ATTEMPT = ("at", "failed")
 _SETTLEMENT = ("id", "at", "amount", "rule", "working")
 
 
@@ -57,6 +65,45 @@ def show(contract: ContractId, format: FormatOption = Format.TABLE, url: Url = "
     _show(found, [found], _CONTRACT, format)
     if format is Format.TABLE and found["settlements"]:
         show_rows(found["settlements"], _SETTLEMENT)
+    if format is Format.TABLE and found["renewal_attempts"]:
+        show_rows(found["renewal_attempts"], _ATTEMPT)
+
+
+@contracts_app.command()
+def orders(
+    account: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    after: Annotated[str, typer.Option(help="Go on where a page ended.")] = "",
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """List applications as they were ordered.
+
+    Example: tallystick contracts orders --account acme
+    """
+    asked = {"account": account, "after": after}
+    params = {name: value for name, value in asked.items() if value}
+    with connect(Settings(), url) as client:
+        found = client.request("GET", "/v1/orders", params=params).json()
+    _show(found, found["rows"], _ORDER, format)
+
+
+@contracts_app.command()
+def standings(
+    account: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    at: Annotated[str, typer.Option(help="ISO time with zone; else now.")] = "",
+    after: Annotated[str, typer.Option(help="Go on where a page ended.")] = "",
+    format: FormatOption = Format.TABLE,  # noqa: A002
+    url: Url = "",
+) -> None:
+    """List contracts that nobody has paid on, and when they are locked and released.
+
+    Example: tallystick contracts standings --account acme
+    """
+    asked = {"account": account, "at": at, "after": after}
+    params = {name: value for name, value in asked.items() if value}
+    with connect(Settings(), url) as client:
+        found = client.request("GET", "/v1/standings", params=params).json()
+    _show(found, found["rows"], _STANDING, format)
 
 
 @contracts_app.command()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from metering.period import as_utc, billing_zone, parse_instant
 from pricing.money import price_of
@@ -33,3 +34,12 @@ class Wire(BaseModel):
     """A part of a declaration; fields that it does not know are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+UNFIT = "unfit"
+"""The kind of error of fields that do not go together."""
+
+
+def unfit(sentence: str, *fields: str) -> PydanticCustomError:
+    """Return an error of a whole declaration that names the fields at fault."""
+    return PydanticCustomError(UNFIT, "{said}", {"said": sentence, "fields": fields})

@@ -13,7 +13,7 @@ from pricing.contracts.renewal import renew, renew_to_day
 from pricing.contracts.schemes import PerModelToken, PerToken
 from pricing.contracts.turn import Change
 from pricing.prices.book import PriceBook
-from tallystick.declared import Instant, Wire
+from tallystick.declared import Instant, Wire, unfit
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -55,10 +55,11 @@ class ChangeAsked(Wire):
         told = {name for name in _FIELDS if getattr(self, name) is not None}
         rule = _KINDS[self.kind]
         for name in sorted(rule.needs - told):
-            raise ValueError(f"a change of kind {self.kind} must have {name}, found none")
+            raise unfit(f"a change of kind {self.kind} must have {name}, found none", name)
         for name in sorted(told - rule.needs - rule.may):
-            raise ValueError(
-                f"a change of kind {self.kind} must not have {name}, found it: it changes nothing"
+            raise unfit(
+                f"a change of kind {self.kind} must not have {name}, found it: it changes nothing",
+                name,
             )
         return self
 

@@ -20,14 +20,14 @@ from pricing.contracts.schemes import (
 )
 from pricing.contracts.terms import ANY_TOKENS, Discount, Included, Terms
 from pricing.prices.book import PriceBook
-from tallystick.declared import Exact, Id, Instant, Wire
+from tallystick.declared import Exact, Id, Instant, Wire, unfit
 
 _NOT_READ_BY = {
-    "subscription": {"end", "size_class", "window", "own_model", "factors"},
+    "subscription": {"end", "size_class", "window", "factors"},
     "hourly": {"size_class", "months", "discount", "auto_renew", "cash_paid", "factors"},
     "token": {
         "spec", "kv_cache_gb", "quantity", "months", "discount", "auto_renew", "cash_paid",
-        "window", "own_model",
+        "window",
     },
 }  # fmt: skip
 """Fields that a mode of contract has no use for; to take them silently would mislead."""
@@ -99,15 +99,18 @@ class ContractDeclared(Wire):
     def _only_what_the_mode_reads(self) -> Self:
         unread = self.model_fields_set & _NOT_READ_BY[self.mode]
         if unread:
-            raise ValueError(
+            raise unfit(
                 f"a contract of mode {self.mode} must not have {', '.join(sorted(unread))}, "
-                f"found {'them' if len(unread) > 1 else 'it'}: it would change nothing"
+                f"found {'them' if len(unread) > 1 else 'it'}: it would change nothing",
+                *sorted(unread),
             )
         if self.mode != "token" and bool(self.spec) == (self.kv_cache_gb is not None):
             found = "both" if self.spec else "neither"
-            raise ValueError(
+            raise unfit(
                 f"a contract of mode {self.mode} must have either spec or kv_cache_gb, "
-                f"found {found}"
+                f"found {found}",
+                "spec",
+                "kv_cache_gb",
             )
         return self
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from pricing.advice.advice_store import Adviser
 from pricing.advice.margin_store import MarginStore
+from pricing.bills.arrears_store import Arrears
 from pricing.bills.export_store import Exports
 from pricing.bills.routes import routes as bill_routes
 from pricing.delivery.routes import Delivering
@@ -30,6 +31,8 @@ from tallystick.api.advice_routes import Advising
 from tallystick.api.advice_routes import routes as advice_routes
 from tallystick.api.margin_routes import Earning
 from tallystick.api.margin_routes import routes as margin_routes
+from tallystick.api.standing_routes import Standings
+from tallystick.api.standing_routes import routes as standing_routes
 from tallystick.wiring import Parts, deployed
 
 
@@ -80,4 +83,6 @@ def office_routes(parts: Parts) -> APIRouter:
     )
     earning = Earning(MarginStore(office), parts.meter, parts.refresh, parts.now)
     router.include_router(margin_routes(earning))
+    arrears = Standings(Arrears(parts.engine), office.contracts, parts.meter, parts.now)
+    router.include_router(standing_routes(arrears))
     return router

@@ -31,8 +31,8 @@ def show(account: Account, format: FormatOption = Format.TABLE, url: Url = "") -
     Example: tallystick wallet show acme
     """
     with connect(Settings(), url) as client:
-        found = client.request("GET", f"/v1/wallets/{quote(account, safe='')}").json()
-    _show(found["rows"], _GRANT, format)
+        rows = client.rows(f"/v1/wallets/{quote(account, safe='')}")
+    _show(rows, _GRANT, format)
 
 
 @wallet_app.command()

@@ -18,6 +18,7 @@ from pricing.jobs import Office
 from pricing.prices.book import PriceBook
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate
+from pricing.rating.spill import SpillReport, spill_report
 from pricing.run.told_store import Asked
 
 
@@ -62,6 +63,11 @@ class Adviser:
         run = self._told.cutoffs(now).usage_run
         usage = self._told.usage.between(account.id, hours, inputs.to_date.end, run)
         return comparisons(replace(inputs, usage=usage))
+
+    def spilled(self, account: Account, month: Period, now: datetime) -> SpillReport:
+        """Return what overflowed from an account's reservations, and what one more would cost."""
+        rating = self.inputs(account, month, now)
+        return spill_report(rating.rated.charges, rating.inputs.book)
 
     def simulated(
         self, accounts: Sequence[Account], month: Period, otherwise: Otherwise, now: datetime

@@ -46,7 +46,7 @@ def upgrade(contract: Contract, spec: str, at: datetime, book: PriceBook) -> Cha
     """
     change = _to_spec(Turn(contract, at, book), spec)
     if change.amount < 0:
-        raise ChangeError(contract, "be upgraded to what costs as much or more", spec)
+        raise ChangeError(contract, "be upgraded to what costs as much or more", spec, "spec")
     return change
 
 
@@ -58,7 +58,7 @@ def downgrade(contract: Contract, spec: str, at: datetime, book: PriceBook) -> C
     """
     change = _to_spec(Turn(contract, at, book), spec)
     if change.amount > 0:
-        raise ChangeError(contract, "be downgraded to what costs as much or less", spec)
+        raise ChangeError(contract, "be downgraded to what costs as much or less", spec, "spec")
     return change
 
 
@@ -170,7 +170,7 @@ def _prepaid_change(turn: Turn, old: Prepaid, new: Prepaid) -> Change:
     refund of the successor never gives back more than was ever paid.
     """
     contract, at, book = turn
-    left = remainder(contract, old, at, book)
+    before, left = ended_contract(turn), remainder(contract, old, at, book)
     rule, due = _difference(turn, left, old, new)
     amount = capped(due, left, book)
     after = replace(
@@ -187,7 +187,7 @@ def _prepaid_change(turn: Turn, old: Prepaid, new: Prepaid) -> Change:
             at=at,
             amount=amount,
             working=f"{due.working} = {amount}",
-            contracts=(ended_contract(turn), after),
+            contracts=(before, after),
             unused_hours=left.hours,
         )
     )

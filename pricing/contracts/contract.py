@@ -28,6 +28,9 @@ from pricing.prices.book import PriceBook
 FACTORS = (*TOKEN_CLASSES, "batch", "flex", "priority", "scale")
 """Token classes and service tiers, whose part of the price a contract may agree on."""
 
+_OF_NODE = ("account", "region", "spec")
+"""What a contract says as its node does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -108,13 +111,14 @@ def check_contract(contract: Contract, book: PriceBook) -> None:
         _check_term(contract, scheme, book)
     if isinstance(scheme, KvCache) and scheme.gb not in KV_CACHE_GB:
         sold = f"have {KV_CACHE_GB[0]} to {KV_CACHE_GB[-1]} GB"
-        raise ContractError(contract.id, sold, str(scheme.gb))
+        raise ContractError(contract.id, sold, str(scheme.gb), "kv_cache_gb")
     if contract.own_model and not isinstance(scheme, Hourly):
-        raise ContractError(contract.id, "be hourly for a model of one's own", "another scheme")
+        required = "be hourly for a model of one's own"
+        raise ContractError(contract.id, required, "another scheme", "mode")
     if contract.is_per_token:
         _check_whole_hours(contract)
     elif not contract.resource:
-        raise ContractError(contract.id, "name the node it is for", "none")
+        raise ContractError(contract.id, "name the node it is for", "none", "resource")
     _check_numbers(contract)
 
 
@@ -148,14 +152,16 @@ def check_resources(contracts: Iterable[Contract], resources: Iterable[Resource]
         node = known.get(contract.resource)
         if node is None:
             required = f"be for a declared resource ({', '.join(known) or 'there is none yet'})"
-            raise ContractError(contract.id, required, repr(contract.resource))
+            raise ContractError(contract.id, required, repr(contract.resource), "resource")
         said = (contract.account, contract.region, spec_of(contract.scheme) or node.spec)
-        if said != (node.account, node.region, node.spec):
-            own = f"agree with {node.id} on account, region and spec"
-            required = f"{own} ({node.account}, {node.region}, {node.spec})"
-            raise ContractError(contract.id, required, ", ".join(said))
+        own = (node.account, node.region, node.spec)
+        if said != own:
+            required = f"agree with {node.id} on account, region and spec ({', '.join(own)})"
+            field = next(f for f, a, b in zip(_OF_NODE, said, own, strict=True) if a != b)
+            raise ContractError(contract.id, required, ", ".join(said), field)
         if node.kind is ResourceKind.KV_CACHE and not contract.is_kv_cache:
-            raise ContractError(contract.id, f"charge {node.id} as KV-cache", "another scheme")
+            required = f"charge {node.id} as KV-cache"
+            raise ContractError(contract.id, required, "another scheme", "kv_cache_gb")
 
 
 def check_unchanged(old: Contract, new: Contract) -> None:
@@ -175,13 +181,17 @@ def ended(contract: Contract, at: datetime) -> Contract:
     """Return the contract as it ends early: what it was paid for until stays known.
 
     Raises:
-        ContractError: it is not in force at the instant.
+        ContractError: it is not in force at the instant, or is per token and ends in an hour.
     """
     if not contract.period.holds(at):
         span = f"{contract.period.start.isoformat()} to {contract.period.end.isoformat()}"
-        raise ContractError(contract.id, f"be in force ({span}) when it ends", at.isoformat())
+        required = f"be in force ({span}) when it ends"
+        raise ContractError(contract.id, required, at.isoformat(), "at")
     until = contract.prepaid_period.end if isinstance(contract.scheme, Prepaid) else None
-    return replace(contract, period=Period(contract.period.start, at), paid_until=until)
+    short = replace(contract, period=Period(contract.period.start, at), paid_until=until)
+    if short.is_per_token:
+        _check_whole_hours(short)
+    return short
 
 
 def _places(contract: Contract) -> Iterator[tuple[str, ...]]:
@@ -211,33 +221,41 @@ def _check_term(contract: Contract, scheme: Prepaid, book: PriceBook) -> None:
 
 def _check_numbers(contract: Contract) -> None:
     if contract.quantity < 1:
-        raise ContractError(contract.id, "have a quantity of 1 or more", str(contract.quantity))
+        found = str(contract.quantity)
+        raise ContractError(contract.id, "have a quantity of 1 or more", found, "quantity")
     if contract.auto_renew and not isinstance(contract.scheme, Prepaid):
-        raise ContractError(contract.id, "be a subscription to renew itself", "another scheme")
+        required = "be a subscription to renew itself"
+        raise ContractError(contract.id, required, "another scheme", "auto_renew")
     for name, amount in (("cash_paid", contract.cash_paid), ("worth", contract.worth)):
         if amount is not None and amount < 0:
-            raise ContractError(contract.id, f"have a {name} of 0 or more", str(amount))
+            raise ContractError(contract.id, f"have a {name} of 0 or more", str(amount), name)
     for meter, factor in contract.factors.items():
         if meter not in FACTORS or factor < 0:
             known = f"have factors of 0 or more for {', '.join(FACTORS)}"
-            raise ContractError(contract.id, known, f"{meter}: {factor}")
+            raise ContractError(contract.id, known, f"{meter}: {factor}", "factors")
 
 
 def _check_whole_hours(contract: Contract) -> None:
-    for instant in (contract.period.start, contract.period.end):
+    ends = {"start": contract.period.start, "end": contract.period.end}
+    for name, instant in ends.items():
         if instant not in {hour_of(instant), FOR_EVER}:
-            raise ContractError(contract.id, "start and end on a whole hour", instant.isoformat())
+            required = "start and end on a whole hour"
+            raise ContractError(contract.id, required, instant.isoformat(), name)
 
 
 class ContractError(ValueError):
     """A contract that misses something."""
 
-    def __init__(self, contract: str, required: str, found: str) -> None:
+    def __init__(self, contract: str, required: str, found: str, field: str = "") -> None:
         super().__init__(f"contract {contract!r} must {required}, found {found}")
+        self.field = field
+        """What of it is wrong, where it is one thing."""
 
 
 class TermError(ValueError):
     """A term that is not sold."""
+
+    field = "months"
 
     def __init__(self, months: int, terms: tuple[int, ...]) -> None:
         sold = ", ".join(map(str, terms))
@@ -246,6 +264,8 @@ class TermError(ValueError):
 
 class DiscountError(ValueError):
     """A discount factor that is none."""
+
+    field = "discount"
 
     def __init__(self, contract: str, discount: Decimal) -> None:
         super().__init__(
@@ -259,6 +279,7 @@ class OverlappingContractsError(ValueError):
 
     def __init__(self, one: Contract, other: Contract, shared: Period) -> None:
         what = one.resource or f"pool {one.pool}"
+        self.field = "resource" if one.resource else "pool"
         super().__init__(
             f"{what} must be under one contract at a time, found {one.id!r} and {other.id!r} "
             f"both from {shared.start.isoformat()}"

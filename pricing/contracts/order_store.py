@@ -35,6 +35,14 @@ class Deployed(NamedTuple):
     at: datetime
 
 
+class Ordered(NamedTuple):
+    """An order as it is kept: the node that was deployed for it, and since when."""
+
+    order: AppOrder
+    resource: str
+    at: datetime
+
+
 class OrderStore:
     """Orders and the contracts that they open. One transaction per call."""
 
@@ -67,6 +75,18 @@ class OrderStore:
         with Session(self._engine) as session:
             rows = session.exec(select(AppOrderRow).order_by(AppOrderRow.id)).all()
             return [_ORDER.validate_json(row.content) for row in rows]
+
+    def ordered(self, account: str | None, after: str, limit: int) -> list[Ordered]:
+        """Return orders by id, from the one after an id; all customers' or one's."""
+        query = select(AppOrderRow).where(col(AppOrderRow.id) > after)
+        if account is not None:
+            query = query.where(AppOrderRow.account == account)
+        with Session(self._engine) as session:
+            rows = session.exec(query.order_by(AppOrderRow.id).limit(limit)).all()
+            return [
+                Ordered(_ORDER.validate_json(row.content), row.resource, row.ordered_at)
+                for row in rows
+            ]
 
     def _put(self, session: Session, deployed: Deployed, catalogue: Catalogue) -> None:
         order = deployed.order

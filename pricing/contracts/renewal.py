@@ -1,6 +1,6 @@
 """Renewal: the next term of a subscription, which begins when the present one ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
@@ -78,15 +78,19 @@ def renew_to_day(contract: Contract, day: int, at: datetime, book: PriceBook) ->
 
 
 def to_be_renewed(
-    contracts: Sequence[Contract], now: datetime, book: PriceBook
+    contracts: Sequence[Contract],
+    tried: Mapping[str, datetime],
+    now: datetime,
+    book: PriceBook,
 ) -> Iterator[tuple[Contract, int]]:
     """Yield the contracts that renew themselves now, each with its months (自动续费).
 
-    From the first try on; a contract that has its next term already is left alone.
+    ``tried`` tells when each was tried last; one that has its next term already is left alone.
     """
     renewed = {c.renews for c in contracts}
     for contract in contracts:
-        is_due = contract.id not in renewed and is_renewal_due(contract, 0, now, book)
+        tried_at = tried.get(contract.id)
+        is_due = contract.id not in renewed and is_renewal_due(contract, tried_at, now, book)
         if is_due and isinstance(contract.scheme, Prepaid):
             yield contract, contract.scheme.months
 
@@ -102,5 +106,5 @@ def _renewable(contract: Contract, at: datetime, book: PriceBook) -> Prepaid:
     stages = stages_of(contract.period.end, overdue, book.zone)
     if stages.standing(at) is Standing.RELEASED:
         until = f"be renewed before it is released at {stages.released_at.isoformat()}"
-        raise ChangeError(contract, until, at.isoformat())
+        raise ChangeError(contract, until, at.isoformat(), "at")
     return contract.scheme

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from metering.period import Period
 from metering.store import exclusive
+from pricing.contracts.attempt_store import Attempt, Attempts
 from pricing.contracts.contract import Contract, check_contract, check_disjoint, check_unchanged
 from pricing.contracts.renewal import renew, to_be_renewed
 from pricing.contracts.schemes import (
@@ -93,19 +94,33 @@ class ContractStore:
             _check_disjoint(session, change.contracts)
 
     def renew_due(self, now: datetime, actor: str) -> list[str]:
-        """Renew what renews itself and is due; return sentences on what could not be renewed."""
+        """Renew what renews itself and is due; return sentences on what could not be renewed.
+
+        Each is tried as often as the book's policy says, once a day, and every try stays on record.
+        """
+        attempts = Attempts(self._engine)
         chained = or_(col(ContractRow.auto_renew), col(ContractRow.renews) != "")
         with Session(self._engine) as session:
             rows = session.exec(select(ContractRow).where(chained).order_by(ContractRow.id))
             contracts = [contract_of(row) for row in rows]
         failed = []
-        for contract, months in to_be_renewed(contracts, now, self.book):
-            try:
-                change = renew(contract, months, now, self.book)
-                self.put_change(change, actor=actor, reason="it renews itself")
-            except (ValueError, LookupError) as error:
-                failed.append(f"{contract.account}: {error}")
+        for contract, months in to_be_renewed(contracts, attempts.last_failed(), now, self.book):
+            why = self._renewed(contract, months, now, actor)
+            attempts.record(contract.id, Attempt(now, why))
+            if why:
+                failed.append(f"{contract.account}: {why}")
         return failed
+
+    def _renewed(self, contract: Contract, months: int, now: datetime, actor: str) -> str:
+        """Renew a contract, or return why it cannot be."""
+        try:
+            change = renew(contract, months, now, self.book)
+            self.put_change(change, actor=actor, reason="it renews itself")
+        except LookupError as error:
+            return str(error.args[0])
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def contracts(self, account: str | None = None) -> list[Contract]:
         """Return all contracts, or an account's, by id."""
@@ -136,6 +151,10 @@ class ContractStore:
             if row is None:
                 raise UnknownContractError(contract_id)
             return contract_of(row)
+
+    def attempts(self, contract_id: str) -> Sequence[Attempt]:
+        """Return the tries to renew a contract that renews itself."""
+        return Attempts(self._engine).of(contract_id)
 
     def settlements(self, account: str | None = None) -> list[Settlement]:
         """Return what changes of contracts made due, all or an account's, by instant."""

@@ -66,6 +66,17 @@ class ContractChangeRow(SQLModel, table=True):
     reason: str
 
 
+class RenewalAttemptRow(SQLModel, table=True):
+    """A try to renew a contract that renews itself. Never changed."""
+
+    __tablename__ = "renewal_attempt"
+
+    contract: str = Field(primary_key=True, foreign_key="contract.id")
+    at: datetime = Field(sa_column=Column(Instant, primary_key=True))
+    failed: str = Field(default="", sa_column=Column(Text, nullable=False))
+    """Why it failed; empty where it did not."""
+
+
 class AppOrderRow(SQLModel, table=True):
     """An application as it was ordered. Never changed."""
 

@@ -105,12 +105,18 @@ def renewal_attempts(expires_at: datetime, policy: Policy, zone: str) -> list[da
     return [instant for instant in tries if instant < expires_at]
 
 
-def is_renewal_due(contract: Contract, tried: int, now: datetime, book: PriceBook) -> bool:
-    """Whether a contract that renews itself is to be tried now, after so many failed tries."""
-    if not contract.auto_renew or contract.paid_until is not None:
+def is_renewal_due(
+    contract: Contract, tried_at: datetime | None, now: datetime, book: PriceBook
+) -> bool:
+    """Whether a contract that renews itself is to be tried now: once an attempt that has come.
+
+    A service that was down for some attempts makes the last of them, and none twice.
+    """
+    if not contract.auto_renew or contract.paid_until is not None or now >= contract.period.end:
         return False
     attempts = renewal_attempts(contract.period.end, book.policy, book.zone)
-    return tried < len(attempts) and attempts[tried] <= now < contract.period.end
+    come = [instant for instant in attempts if instant <= now]
+    return bool(come) and (tried_at is None or tried_at < come[-1])
 
 
 class UnifiedDayError(ValueError):

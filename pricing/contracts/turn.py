@@ -158,5 +158,7 @@ def _next_id(contract_id: str) -> str:
 class ChangeError(ValueError):
     """A change that a contract does not allow."""
 
-    def __init__(self, contract: Contract, required: str, found: str) -> None:
+    def __init__(self, contract: Contract, required: str, found: str, field: str = "kind") -> None:
         super().__init__(f"contract {contract.id!r} must {required}, found {found}")
+        self.field = field
+        """What was asked that it does not allow."""

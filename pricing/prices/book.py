@@ -22,6 +22,8 @@ from pricing.prices.lookup import Explained, Lookup, Moment, explained
 from pricing.prices.policy import DEFAULT, Policy, TaxRate, told_of
 from pricing.prices.rate import Item, Rate
 
+_KV_CACHE = frozenset({Item.KV_CACHE_HOUR, Item.KV_CACHE_MONTH})
+
 
 class Scope(StrEnum):
     """What is rounded."""
@@ -236,6 +238,8 @@ def _ends(period: Period) -> list[str]:
 class UnknownRegionError(LookupError):
     """A region that the book does not name."""
 
+    field = "region"
+
     def __init__(self, region: str, known: Sequence[str]) -> None:
         super().__init__(f"the region must be one of {', '.join(known)}, found {region!r}")
 
@@ -251,6 +255,12 @@ class MissingPriceError(LookupError):
         super().__init__(f"book {book} must have a {item} price for {about}{when}, found none")
         self.item = item
         self.wanted = dict(wanted)
+
+    @property
+    def field(self) -> str:
+        """What is not sold, as contracts and orders call it."""
+        sold = next((name for name in ("spec", "size_class", "model") if name in self.wanted), "")
+        return sold or ("kv_cache_gb" if self.item in _KV_CACHE else "")
 
 
 class PriceGapError(MissingPriceError):

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from metering.period import month_of
@@ -17,6 +17,7 @@ from pricing.bills.stored_row import written_amounts
 from pricing.bills.total import unit_of
 from pricing.jobs import Office
 from pricing.money import price_of
+from pricing.page import page_of
 from pricing.prices.book import PriceBook
 from pricing.run.run import Run
 from pricing.run.run_store import Decision
@@ -25,6 +26,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.:-]+$")]
 Amount = Annotated[Decimal, BeforeValidator(price_of), Field(gt=0)]
 """Decimal text in quotes: a JSON number is a float."""
+PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 
 class _Wire(BaseModel):
@@ -128,10 +130,12 @@ def _runs(office: Office, around: Around) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/runs", summary="Billing runs of an account")
-    def runs(account: str) -> dict[str, Any]:
+    def runs(account: str, after: str = "", limit: PageSize = 100) -> dict[str, Any]:
         """Return runs by month, in the order of postings; those of drafts come last."""
         office.meter.account(account)
-        return {"rows": [_run(run) for run in office.billing.runs.of_account(account)]}
+        every = office.billing.runs.of_account(account)
+        page = page_of(every, lambda run: run.id, after, limit)
+        return {"rows": [_run(run) for run in page.rows], "next": page.next}
 
     @router.get("/v1/verifications/{bill}", summary="Repeat the runs of a bill")
     def verify(bill: str) -> dict[str, Any]:

@@ -15,14 +15,15 @@ from zoneinfo import ZoneInfo
 
 from metering.period import zone_of
 from metering.sheet import guarded
-from pricing.bills.bill import Bill, State
+from pricing.bills.bill import Bill, Document, State
+from pricing.bills.charge_cells import SETTLEMENT_ZH
 from pricing.focus.column import Row
 from pricing.money import plain
 from pricing.statement.statement import is_wallet
 
 _NOTHING = Decimal(0)
 _ITEMS: Mapping[str, str] = {"Purchase": "SubscriptionOrder", "Usage": "PayAsYouGoBill"}
-"""Charge category -> Item; all others are adjustments."""
+"""Charge category -> Item; all others are adjustments, and so is what corrects an earlier month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class _Line:
         return bool(self.row["ChargeCategory"] == "Credit")
 
     @property
+    def is_settlement(self) -> bool:
+        """Whether it is what a change of a contract made due, or gave back."""
+        return str(self.row["x_ChargeDescriptionZh"] or "").startswith(SETTLEMENT_ZH)
+
+    @property
     def pretax(self) -> Decimal:
         return _NOTHING if self.is_prepaid_card else self.billed
 
@@ -63,9 +69,14 @@ class _Line:
 
 
 def _item(line: _Line) -> str:
-    if line.row["ChargeCategory"] in _ITEMS and line.billed < 0:
+    """Return what a row is: late usage is an adjustment, what a change costs is an order."""
+    category = "Purchase" if line.is_settlement else line.row["ChargeCategory"]
+    is_note = line.bill.document is Document.CREDIT_NOTE
+    if line.row["ChargeClass"] == "Correction" and not is_note:
+        return "Adjustment"
+    if category in _ITEMS and line.billed < 0:
         return "Refund"
-    return _ITEMS.get(line.row["ChargeCategory"], "Adjustment")
+    return _ITEMS.get(category, "Adjustment")
 
 
 def _subscription_type(line: _Line) -> str:

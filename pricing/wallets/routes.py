@@ -16,7 +16,8 @@ from pricing.bills.total import unit_of
 from pricing.contracts.store import ContractStore
 from pricing.ledger.entry import Book, Transaction, Unit
 from pricing.ledger.ledger_store import LedgerStore
-from pricing.run.routes import Amount, Id, Text
+from pricing.page import page_of
+from pricing.run.routes import Amount, Id, PageSize, Text
 from pricing.wallets.store import WalletStore
 from pricing.wallets.wallet import Grant, Holding, Source
 
@@ -57,10 +58,11 @@ def routes(prepaid: Prepaid, now: Callable[[], datetime]) -> APIRouter:
     router = APIRouter()
 
     @router.get("/v1/wallets/{account}", summary="What is left of an account's prepaid money")
-    def wallet(account: str) -> dict[str, Any]:
+    def wallet(account: str, after: str = "", limit: PageSize = 100) -> dict[str, Any]:
         """Return grants in the order of their ids, those that are used up included."""
         meter.account(account)
-        return {"rows": [_holding(holding) for holding in wallets.holdings(account)]}
+        page = page_of(wallets.holdings(account), lambda one: one.grant.id, after, limit)
+        return {"rows": [_holding(holding) for holding in page.rows], "next": page.next}
 
     @router.post("/v1/wallets/{account}/grants", summary="Add prepaid money")
     def grant(account: str, asked: Granted) -> dict[str, Any]:
@@ -87,10 +89,13 @@ def routes(prepaid: Prepaid, now: Callable[[], datetime]) -> APIRouter:
         return {"rows": [_balance(unit, books) for unit, books in found.items()]}
 
     @router.get("/v1/ledger/transactions", summary="Movements of money, as they were made")
-    def transactions(account: str, document: str | None = None) -> dict[str, Any]:
+    def transactions(
+        account: str, document: str | None = None, after: str = "", limit: PageSize = 100
+    ) -> dict[str, Any]:
         """Return an account's transactions in order, or those of one of its documents."""
         meter.account(account)
-        return {"rows": [_made(one) for one in ledger.transactions(account, document)]}
+        page = page_of(ledger.transactions(account, document), lambda one: one.id, after, limit)
+        return {"rows": [_made(one) for one in page.rows], "next": page.next}
 
     return router
 

@@ -18,6 +18,7 @@ from pricing.advice.simulation import Outcome, Summary, summary
 from pricing.money import plain, shown
 from pricing.prices.book import PriceBook
 from pricing.prices.file import parse_book
+from pricing.rating.spill import Overflow, Reservation, SpillReport
 from tallystick.declared import Wire
 from tallystick.declared_contract import ContractDeclared
 
@@ -51,6 +52,7 @@ class Advising:
 def routes(by: Advising) -> APIRouter:
     """Build the routes over one adviser."""
     router = APIRouter()
+    router.include_router(_hybrid(by))
 
     @router.get("/v1/advice/comparison", summary="What each node would cost in every other way")
     def compare(account: str, month: str) -> dict[str, Any]:
@@ -98,6 +100,53 @@ def routes(by: Advising) -> APIRouter:
         }
 
     return router
+
+
+def _hybrid(by: Advising) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/v1/advice/hybrid", summary="What overflowed, against one more node")
+    def hybrid(account: str, month: str) -> dict[str, Any]:
+        """Set what reservations cost and served beside what overflowed, by its reason."""
+        by.refresh()
+        owner = by.meter.account(account)
+        period = month_of(month, owner.zone)
+        found = by.adviser.spilled(owner, period, by.now())
+        told = {"account": account, **_period(period), "currency": by.book("").currency}
+        return told | _spilled(found)
+
+    return router
+
+
+def _spilled(found: SpillReport) -> dict[str, Any]:
+    return {
+        "reservations": [_reservation(found, one) for one in found.reservations],
+        "overflows": [_overflow(one) for one in found.overflows],
+        "reserved": _text(found.fee),
+        "spilled": _text(found.spilled),
+        "tokens": found.tokens,
+        "per_million_tokens": _text(found.blended_per_million),
+    }
+
+
+def _reservation(found: SpillReport, one: Reservation) -> dict[str, Any]:
+    return {
+        "contract": one.contract,
+        "cost": _text(one.fee),
+        "tokens": one.tokens,
+        "node_month": _text(one.node_month),
+        "node_hour": _text(one.node_hour),
+        "spilled_over_one_more": _text(found.over_one_more(one)),
+    }
+
+
+def _overflow(one: Overflow) -> dict[str, Any]:
+    return {
+        "contract": one.contract,
+        "reason": one.reason,
+        "tokens": one.tokens,
+        "amount": _text(one.amount),
+    }
 
 
 def _comparison(found: Comparison) -> dict[str, Any]:

@@ -106,7 +106,11 @@ def _reading(agreements: Agreements) -> APIRouter:
         found = contracts.contract(contract)
         settled = contracts.settlements(found.account)
         return contract_json(found) | {
-            "settlements": [_settlement_json(one) for one in settled if one.contract == found.id]
+            "settlements": [_settlement_json(one) for one in settled if one.contract == found.id],
+            "renewal_attempts": [
+                {"at": one.at.isoformat(), "failed": one.failed or None}
+                for one in contracts.attempts(found.id)
+            ],
         }
 
     return router

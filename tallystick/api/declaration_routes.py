@@ -3,10 +3,12 @@
 from fastapi import APIRouter
 
 from metering.people_store import PeopleStore
+from pricing.contracts.order_store import OrderStore
 from pricing.contracts.page_store import ContractPages
 from tallystick.api.account_routes import routes as account_routes
 from tallystick.api.contract_routes import Agreements
 from tallystick.api.contract_routes import routes as contract_routes
+from tallystick.api.order_routes import routes as order_routes
 from tallystick.setup import Setup, apply_setup
 from tallystick.wiring import Parts
 
@@ -23,6 +25,8 @@ def declaration_routes(parts: Parts) -> APIRouter:
     agreements = Agreements(parts.meter, parts.prices, pages, apply, parts.now)
     router.include_router(account_routes(parts.meter, PeopleStore(parts.engine), apply))
     router.include_router(contract_routes(agreements))
+    orders = OrderStore(parts.engine, parts.prices.book)
+    router.include_router(order_routes(orders, parts.meter))
 
     @router.post("/v1/setup", summary="Declare accounts, nodes and contracts")
     def setup(declared: Setup) -> dict[str, int]:

@@ -9,13 +9,21 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from collector.receive import NotAllowedError
+from metering.period import MonthTextError, PartHourZoneError, UnknownZoneError
 from metering.resources.store import UnknownResourceError
-from metering.store import UnknownAccountError
+from metering.store import UnknownAccountError, ZoneChangeError
 from pricing.bills.store import UnknownBillError
 from pricing.contracts.order import OrderError
 from pricing.contracts.store import UnknownContractError
+from pricing.contracts.term import UnifiedDayError
+from pricing.prices.store import UnknownBookError
+from pricing.run.jobs import OpenMonthError
+from pricing.run.note_store import CreditCapError
+from pricing.wallets.wallet import GrantError
 from tallystick.api.problem import Fault, Problem, kind_of
+from tallystick.declared import UNFIT
 from tallystick.keeping.health import sentence_of_fault
+from tallystick.setup import UndeclaredAccountError, UndeclaredNodeError
 
 _log = structlog.get_logger("tallystick")
 
@@ -31,6 +39,23 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 """Our own errors -> status, the first that fits: they say what was wrong with the request.
 Any other error is the service's fault: 503, and logged."""
+
+_FIELD: tuple[tuple[type[Exception], str], ...] = (
+    (UnknownAccountError, "account"),
+    (UndeclaredAccountError, "account"),
+    (UnknownResourceError, "resource"),
+    (UndeclaredNodeError, "resource"),
+    (MonthTextError, "month"),
+    (UnknownZoneError, "zone"),
+    (PartHourZoneError, "zone"),
+    (ZoneChangeError, "zone"),
+    (UnifiedDayError, "day"),
+    (GrantError, "amount"),
+    (CreditCapError, "amount"),
+    (UnknownBookError, "book"),
+    (OpenMonthError, "month"),
+)
+"""Errors that are of one field wherever they are raised; others name theirs themselves."""
 
 _OURS = ("collector.", "metering.", "pricing.", "tallystick.")
 _WHOLE = {
@@ -79,8 +104,17 @@ def _failed(_request: Request, error: Exception) -> Problem:
         return our_fault(error)
     text = str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)
     headers = {"WWW-Authenticate": 'Basic realm="tallystick"'} if status == 401 else {}
-    faults = [Fault(*one) for one in error.problems] if isinstance(error, OrderError) else []
-    return Problem(status, text, kind=kind_of(type(error)), faults=faults, headers=headers)
+    kind = kind_of(type(error))
+    return Problem(status, text, kind=kind, faults=_faults(error, text), headers=headers)
+
+
+def _faults(error: Exception, text: str) -> list[Fault]:
+    """Return which fields are wrong: those of an order, or the one that an error names."""
+    if isinstance(error, OrderError):
+        return [Fault(*one) for one in error.problems]
+    known = next((name for kind, name in _FIELD if isinstance(error, kind)), "")
+    field = getattr(error, "field", "") or known
+    return [Fault(field, text)] if field else []
 
 
 def _unkept(_request: Request, error: Exception) -> Problem:
@@ -97,16 +131,21 @@ def _no_route(_request: Request, error: Exception) -> Problem:
 
 def _invalid(_request: Request, error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
-    faults = [_fault(one) for one in error.errors()]
+    faults = [fault for one in error.errors() for fault in _faults_of(one)]
     field, message = faults[0]
-    detail = f"{field}: {message}" if field else message
+    is_plain = not field or error.errors()[0]["type"] == UNFIT
+    detail = message if is_plain else f"{field}: {message}"
     return Problem(422, detail, kind="invalid-request", faults=faults)
 
 
-def _fault(one: dict[str, Any]) -> Fault:
-    field = ".".join(str(part) for part in one["loc"] if part not in _FROM)
+def _faults_of(one: dict[str, Any]) -> list[Fault]:
+    """Return what is wrong with a field, or with each of several that do not go together."""
+    path = [str(part) for part in one["loc"] if part not in _FROM]
+    if one["type"] == UNFIT:
+        return [Fault(".".join([*path, name]), one["msg"]) for name in one["ctx"]["fields"]]
+    field = ".".join(path)
     if one["type"] in _WHOLE:
-        return Fault(field, _WHOLE[one["type"]])
+        return [Fault(field, _WHOLE[one["type"]])]
     said = _MUST.get(one["type"]) or str(one["msg"]).removeprefix("Value error, ")
     found = "" if one["type"] == "value_error" else f", found {str(one['input'])[:80]!r}"
-    return Fault(field, said + found)
+    return [Fault(field, said + found)]

@@ -68,6 +68,19 @@ def test_a_node_is_compared(running: Service) -> None:
     assert as_csv.splitlines()[1].startswith("c1,now,")
 
 
+def test_what_left_a_reservation_is_set_against_one_more_node(running: Service) -> None:
+    found = get(running, "hybrid", account="acme", month="2026-10")
+    shown = command(running, "hybrid", "acme", "--month", "2026-10")
+    as_csv = command(running, "hybrid", "acme", "--month", "2026-10", "--format", "csv")
+
+    [node] = found["reservations"]
+    assert (node["cost"], node["spilled_over_one_more"]) == ("201.811", "-9686.95")
+    assert found["overflows"] == []
+    assert found["per_million_tokens"] is None
+    assert "9686.95 less than one more node like that of c1" in " ".join(shown.split())
+    assert as_csv.splitlines()[1] == "c1,reserved,0,201.811"
+
+
 def test_another_book_is_tried_by_name_and_by_its_files(running: Service, tmp_path: Path) -> None:
     for name, text in SMALL_BOOK.items():
         (tmp_path / name).write_text(text, "utf-8")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from sqlalchemy import Engine
@@ -61,6 +62,29 @@ def test_what_a_book_does_not_price_is_counted(adviser: Adviser) -> None:
 
     assert outcomes[0].blockers
     assert summary(outcomes).blocked == 1
+
+
+def test_overflow_stands_beside_the_reservation_that_it_left(ledger: Engine) -> None:
+    office = tell(
+        ledger,
+        """
+        hour  h1 n1 g4.xlarge.gu10 2026-10-01
+        token t1 shared small 2026-10-01
+        ran   n1 2026-10-06T00 2026-10-06T10
+        used  2026-10-06T01 dedicated fresh=7000000 requests=5
+        used  2026-10-06T02 shared fresh=1000000 requests=5 reason=saturated
+        used  2026-10-06T02 shared fresh=1000000 requests=5
+        """,
+    )
+    report = Adviser(office).spilled(ACME, OCTOBER, LATER)
+
+    [node] = report.reservations
+    assert (node.tokens, node.fee, report.spilled) == (
+        7_000_000,
+        Fraction("133.456"),
+        Fraction(15, 2),
+    )
+    assert report.over_one_more(node) == Fraction("7.5") - Fraction("6405.92")
 
 
 def test_nothing_is_posted(ledger: Engine) -> None:

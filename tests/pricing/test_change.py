@@ -281,3 +281,17 @@ def test_a_change_that_a_contract_does_not_allow_is_refused(name: str) -> None:
 def test_a_contract_is_changed_while_it_is_in_force(when: datetime) -> None:
     with pytest.raises(ContractError, match=r"must be in force .* when it ends"):
         end_early(subscribed(), when, BOOK)
+
+
+@pytest.mark.parametrize("when", ["2026-04-30T23:59:59", "2026-06-02T00:00", "2026-07-01T00:00"])
+def test_a_term_is_changed_while_it_runs_and_the_sentence_says_when_that_is(when: str) -> None:
+    with pytest.raises(ContractError, match=r"'c1' must be in force \(.*\) when it ends, found"):
+        upgrade(subscribed(), LARGE, at(when), BOOK)
+
+
+def test_a_pool_per_token_ends_on_a_whole_hour() -> None:
+    released = end_early(pool(), at("2026-05-16T12:00"), BOOK)
+
+    assert released.contracts[0].period.end == at("2026-05-16T12:00")
+    with pytest.raises(ContractError, match="must start and end on a whole hour"):
+        end_early(pool(), at("2026-05-16T12:00:01"), BOOK)

@@ -4,16 +4,20 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
+from builders import arrivals_of
 
-from metering.period import Period
+from metering.period import Period, month_of
+from metering.rollup import fold
 from pricing.money import Rounding, rounded
+from pricing.prices.book import Cut
 from pricing.prices.rate import Item, Model, Rate, charge
 from pricing.rating.charge import Charge, total
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate
-from tests.pricing.month_notation import bill_of, month_from
+from tests.pricing.month_notation import at, bill_of, month_from
 from tests.pricing.rates import book_of, by, priced, tokens
 
 SPEC = "polar.pg.g4.xlarge.gu10"
@@ -148,3 +152,45 @@ def test_many_small_requests_are_not_rounded_one_by_one() -> None:
     inputs = month_from(f"token t1 shared small 2026-10-01\n{hours}")
 
     assert total(rate(inputs).charges) == Fraction("0.0054")
+
+
+def test_an_id_that_comes_again_with_another_time_or_day_is_the_same_event() -> None:
+    arrivals = arrivals_of(
+        """
+        e1 2026-10-06T10:00Z tenant=acme fresh=900
+        e1 2026-10-06T10:59Z tenant=acme fresh=900
+        e1 2026-10-07T10:00Z tenant=acme fresh=900
+        """
+    )
+
+    [(key, sums)] = fold(arrivals).items()
+    assert (key.hour, sums.requests, sums.fresh) == (at("2026-10-06T18"), 1, 900)
+
+
+def test_months_do_not_overlap_and_leave_no_gap_whatever_the_zone() -> None:
+    """An account's zone never changes, so that no hour is in two of its months, or in none."""
+    for zone in ("Asia/Shanghai", "Europe/Berlin", "America/New_York"):
+        months = [month_of(f"2026-{number:02}", zone) for number in range(1, 13)]
+
+        assert all(one.end == other.start for one, other in pairwise(months))
+
+
+@pytest.mark.parametrize(
+    ("mode", "payable"), [(Rounding.HALF_UP, "0.013"), (Rounding.DOWN, "0.012")]
+)
+def test_a_currency_of_one_s_own_is_rounded_as_its_book_says(
+    inputs: Inputs, mode: Rounding, payable: str
+) -> None:
+    """
+    model m1 shared - 2026-10-01
+    used  2026-10-06T10 shared fresh=12500
+    """
+    book = replace(
+        book_of(tokens("1")),
+        currency="XPT",
+        minor_said=3,
+        postpaid=Cut(3, mode),
+        order=Cut(3, mode),
+    )
+
+    assert bill_of(replace(inputs, book=book)).payable == Decimal(payable)

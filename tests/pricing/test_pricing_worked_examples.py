@@ -1,69 +1,50 @@
 """Bills worked out by hand: each example's inputs, through the public functions, to its figures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from tests.pricing.month_notation import GOLDEN
+from tests.pricing.worked_by_cache import fee_to_the_second, kv_cache
 from tests.pricing.worked_by_change import conversion, overdue, proration, renewals
-from tests.pricing.worked_by_mix import (
-    advice,
-    fee_to_the_second,
-    hybrid,
-    kv_cache,
-    own_model,
-    peers,
-)
-from tests.pricing.worked_by_time import node, regions, subscription, whole_months, window_days
-from tests.pricing.worked_by_token import months, refused, tokens
+from tests.pricing.worked_by_mix import advice, hybrid, own_model, peers, refused, shared
+from tests.pricing.worked_by_time import node_figures_of, subscription
+from tests.pricing.worked_by_token import token_figures_of
+from tests.pricing.worked_notation import Figures, Given, shows
 
-EXAMPLES = json.loads((GOLDEN / "worked_examples.json").read_text("utf-8"))["examples"]
+FILES = ("worked_examples.json", "further_examples.json")
+EXAMPLES = [e for f in FILES for e in json.loads((GOLDEN / f).read_text("utf-8"))["examples"]]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[e["id"] for e in EXAMPLES])
 def test_an_example_comes_out_as_it_was_worked_by_hand(example: Mapping[str, Any]) -> None:
     expected = example["expected"]
     if "error" in expected:
-        found: Mapping[str, Any] = refused(example["inputs"])
+        found = refused(example["inputs"])
     else:
         found = figures_of(example["group"], example["inputs"])
 
-    assert {name: found.get(name, "not found") for name in expected} == expected
+    assert shows(found, expected), {name: found.get(name, "not found") for name in expected}
 
 
-def figures_of(group: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+def figures_of(group: str, inputs: Given) -> Figures:
     """Work an example out by its group, or else by what is charged."""
     if group in BY_GROUP:
         return BY_GROUP[group](inputs)
-    return BY_MODE[inputs.get("mode", "subscription")](inputs)
-
-
-def token_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Work tokens out in one month, or event by event."""
-    return months(inputs) if "events" in inputs else tokens(inputs)
-
-
-def node_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Work an hourly node out by which time is given."""
     match inputs:
-        case {"regions": _}:
-            return regions(inputs)
-        case {"months": _}:
-            return whole_months(inputs)
-        case {"days": _}:
-            return window_days(inputs)
+        case {"renewals": _}:
+            return renewals(inputs)
+        case {"gb": _}:
+            return fee_to_the_second(inputs)
+        case {"weights": _}:
+            return shared(inputs)
         case _:
-            return node(inputs)
+            return BY_MODE[inputs.get("mode", "subscription")](inputs)
 
 
-def rounding_figures_of(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Work rounding out of a price by the gigabyte, or else of a node's."""
-    return fee_to_the_second(inputs) if "gb" in inputs else node_figures_of(inputs)
-
-
-BY_GROUP = {
+BY_GROUP: Mapping[str, Callable[[Given], Figures]] = {
     "hybrid": hybrid,
     "renewal": renewals,
     "conversion": conversion,
@@ -71,11 +52,10 @@ BY_GROUP = {
     "kvcache": kv_cache,
     "custom model": own_model,
     "overdue": overdue,
-    "rounding": rounding_figures_of,
     "advice": advice,
     "peers": peers,
 }
-BY_MODE = {
+BY_MODE: Mapping[str, Callable[[Given], Figures]] = {
     "hourly": node_figures_of,
     "token": token_figures_of,
     "subscription": subscription,

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pricing.contracts.contract import TermError, check_disjoint
-from pricing.contracts.overdue import Standing, overdue_of, stages_of
+from pricing.contracts.overdue import Standing, overdue_of, owed, stages_of
 from pricing.contracts.renewal import renew, renew_to_day, to_be_renewed
 from pricing.contracts.schemes import KvCacheSubscription, Subscription
 from pricing.contracts.turn import Change, ChangeError, Rule
 from pricing.prices.policy import Overdue, Policy
 from tests.pricing.bought import (
+    MAY,
     SMALL,
     beijing,
     cache_subscribed,
@@ -180,10 +181,31 @@ def test_a_resource_runs_then_locks_then_goes(since: datetime, days: list[int], 
     assert (standing is Standing.RELEASED) == (now >= max(since, stages.released_at))
 
 
+def test_a_term_that_ran_out_is_owed_for_unless_it_was_renewed_or_changed() -> None:
+    expired, now = subscribed(), EXPIRY + timedelta(days=2)
+    renewed = renew(subscribed(id="c2"), 1, EXPIRY, BOOK).contracts
+    changed = replace(subscribed(id="c3"), paid_until=EXPIRY)
+
+    [one] = owed([expired, *renewed, changed], {"acme": at(MAY)}, now, BOOK)
+    assert (one.contract, one.why) == (expired, "expired")
+    assert one.stages.standing(now) is Standing.LOCKED
+    assert owed([expired], {}, EXPIRY - timedelta(seconds=1), BOOK) == []
+
+
+def test_what_is_paid_afterwards_is_owed_for_once_its_account_owes_a_bill() -> None:
+    since = at("2026-06-03T12:00")
+    told = [hourly(id="h"), pool(), replace(hourly(id="over"), period=subscribed().period)]
+
+    found = owed(told, {"acme": since}, at("2026-06-20"), BOOK)
+    assert [(one.contract.id, one.why) for one in found] == [("h", "unpaid"), ("c1", "unpaid")]
+    assert {beijing(one.stages.locked_at) for one in found} == {"2026-06-18T12:00:00"}
+    assert owed(told, {"umbra": since}, at("2026-06-20"), BOOK) == []
+
+
 def test_only_what_renews_itself_and_has_no_next_term_is_to_be_renewed() -> None:
     term, now = subscribed(auto_renew=True, months=3), at("2026-07-30")
     others = [hourly(id="h"), subscribed(id="s")]
     renewed = renew(term, 3, now, BOOK).contracts
 
-    assert list(to_be_renewed([term, *others], now, BOOK)) == [(term, 3)]
-    assert list(to_be_renewed([*renewed, *others], now, BOOK)) == []
+    assert list(to_be_renewed([term, *others], {}, now, BOOK)) == [(term, 3)]
+    assert list(to_be_renewed([*renewed, *others], {}, now, BOOK)) == []

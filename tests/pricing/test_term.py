@@ -159,18 +159,19 @@ def test_renewal_is_tried_before_expiry_only_and_once_a_day(
     assert len({instant.date() for instant in local}) == len(attempts)
 
 
-def test_renewal_is_due_from_each_attempt_until_it_was_made() -> None:
+def test_renewal_is_due_once_each_attempt_that_has_come() -> None:
     contract = subscribed(start="2026-03-12", auto_renew=True)
-    first = at("2026-04-04T08:00")
+    first, day = at("2026-04-04T08:00"), timedelta(days=1)
 
-    assert not is_renewal_due(contract, 0, first - timedelta(seconds=1), BOOK)
-    assert is_renewal_due(contract, 0, first, BOOK)
-    assert not is_renewal_due(contract, 1, first, BOOK)
-    assert is_renewal_due(contract, 1, first + timedelta(days=1), BOOK)
-    assert not is_renewal_due(contract, 3, first + timedelta(days=5), BOOK)
-    assert not is_renewal_due(contract, 0, contract.period.end, BOOK)
-    assert not is_renewal_due(replace(contract, auto_renew=False), 0, first, BOOK)
-    assert not is_renewal_due(replace(contract, paid_until=first), 0, first, BOOK)
+    assert not is_renewal_due(contract, None, first - timedelta(seconds=1), BOOK)
+    assert is_renewal_due(contract, None, first, BOOK)
+    assert not is_renewal_due(contract, first, first + timedelta(hours=23), BOOK)
+    assert is_renewal_due(contract, first, first + day, BOOK)
+    assert is_renewal_due(contract, None, first + 5 * day, BOOK)
+    assert not is_renewal_due(contract, first + 2 * day, first + 5 * day, BOOK)
+    assert not is_renewal_due(contract, None, contract.period.end, BOOK)
+    assert not is_renewal_due(replace(contract, auto_renew=False), None, first, BOOK)
+    assert not is_renewal_due(replace(contract, paid_until=first), None, first, BOOK)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Work out examples of nodes: from what an example gives to the figures that it may expect."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -9,38 +8,48 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from metering.identity import FOR_EVER
-from metering.interval import Interval, State
 from metering.period import Period, day_of, month_of
-from metering.resources.schedule import WEEKDAYS, Schedule, Window, expected, minutes_of
-from metering.usage import Usage
-from pricing.bills.bill import Bill
+from pricing.contracts.change import downgrade, upgrade
 from pricing.contracts.contract import Contract
-from pricing.contracts.schemes import Hourly, Scheme, Subscription, rate_of
-from pricing.money import Rounding, plain, rounded, shown
-from pricing.prices.book import PriceBook
-from pricing.prices.policy import Policy
-from pricing.rating.charge import PREPAID
+from pricing.contracts.schemes import Hourly, Subscription, rate_of
+from pricing.contracts.turn import ChangeError
+from pricing.focus.column import Row
+from pricing.money import Rounding, plain, rounded
+from pricing.prices.book import MissingPriceError, PriceBook
 from pricing.rating.inputs import Inputs
 from pricing.rating.rating import rate
-from tests.pricing.month_notation import BEIJING, at, bill_of, month_from, shipped, term_of
-
-Given = Mapping[str, Any]
-Figures = dict[str, Any]
-ANY_DAY = "2026-03-12T13:23:56+08:00"
-SPEC = "polar.pg.g4.xlarge.gu10"
+from tests.pricing.month_notation import BEIJING, at, bill_of, shipped, term_of
+from tests.pricing.worked_notation import (
+    ANY_DAY,
+    HOUR,
+    SPEC,
+    Figures,
+    Given,
+    bills_of,
+    by_policy,
+    contract,
+    fen,
+    local,
+    month,
+    months_of,
+    spans_of,
+    text,
+    within,
+)
 
 
 def subscription(given: Given) -> Figures:
     """Work out an order of so many nodes of one spec."""
     start, factor = at(given.get("start", ANY_DAY)), Decimal(given.get("term_discount", "1"))
     scheme = Subscription(given.get("spec", SPEC), given["months"], factor)
-    node = contract("s", scheme, given, term_of(scheme, start), "n1")
-    bought = replace(node, quantity=given.get("quantity", 1))
-    bill = bill_of(month(start, [bought]))
+    bought = contract("s", scheme, given, term_of(scheme, start), "n1")
+    bill = bill_of(month(start, [bought], book=by_policy(given)))
     listed = sum(row["ListCost"] for row in bill.lines if row["ChargeCategory"] == "Purchase")
     end = local(bought.period.end)
     return {
         "order_cny": fen(bill.payable),
+        "total_cny": fen(bill.payable),
+        "payable_cny": fen(bill.payable),
         "list_cny": fen(listed),
         "discount_cny": fen(listed - bill.payable),
         "last_day": (end - timedelta(days=1)).date().isoformat(),
@@ -48,9 +57,22 @@ def subscription(given: Given) -> Figures:
     }
 
 
+def node_figures_of(given: Given) -> Figures:
+    """Work an hourly node out by which time is given."""
+    match given:
+        case {"regions": _}:
+            return regions(given)
+        case {"months": _}:
+            return whole_months(given)
+        case {"days": _}:
+            return window_days(given)
+        case _:
+            return node(given)
+
+
 def node(given: Given) -> Figures:
-    """Work out a node that is paid by the second."""
-    return _node(given, _spans(given))
+    """Work out a node that is paid by the second, of one spec or of some in turn."""
+    return _node(given, spans_of(given) if _has_time(given) else _of_pieces(given))
 
 
 def whole_months(given: Given) -> Figures:
@@ -58,8 +80,8 @@ def whole_months(given: Given) -> Figures:
     found = [(name, month_of(name, BEIJING)) for name in given["months"]]
     return {
         "months": [
-            {"month": name, "hours": period.seconds // 3600}
-            | _only(_node(given, [period]), "total_cny", "payable_cny")
+            _node(given, [period])
+            | {"month": name, "hours": period.seconds // HOUR, "days": period.seconds // 86_400}
             for name, period in found
         ],
         "subscription_same_cny": _month_price(given),
@@ -68,160 +90,143 @@ def whole_months(given: Given) -> Figures:
 
 def window_days(given: Given) -> Figures:
     """Work out single days of a daily schedule."""
+    zone = given["schedule"].get("tz", BEIJING)
+    found = [(day, _day(day, zone)) for day in given["days"]]
     return {
         "days": [
-            {"day": day}
-            | _only(
-                _node(given, _within(day_of_text(day, given["schedule"]["tz"]), given["schedule"])),
-                "seconds",
-                "total_cny",
-                "payable_cny",
-            )
-            for day in given["days"]
+            _node(given, within(period, given["schedule"])) | {"day": day} for day, period in found
         ]
     }
-
-
-def day_of_text(text: str, zone: str) -> Period:
-    """Return a day of the calendar in a zone."""
-    return day_of(datetime.fromisoformat(f"{text}T12:00").replace(tzinfo=ZoneInfo(zone)), zone)
 
 
 def regions(given: Given) -> Figures:
     """Work out one run in several regions."""
     paid = {
-        region: _node({**given, "region_id": region}, _spans(given))["payable_cny"]
+        region: _node({**given, "region_id": region}, spans_of(given))["payable_cny"]
         for region in given["regions"]
     }
-    low, high = sorted(map(Decimal, paid.values()))
+    low, *_, high = sorted(map(Decimal, paid.values()))
     by_name = {f"{region.replace('-', '_')}_cny": amount for region, amount in paid.items()}
     return by_name | {"difference_cny": fen(high - low)}
 
 
-def contract(
-    name: str, scheme: Scheme, given: Given, period: Period, resource: str = ""
-) -> Contract:
-    """Build a contract of acme's for the region that is given."""
-    region = given.get("region_id", "cn-hangzhou")
-    return Contract(name, "acme", scheme, region, "dedicated", period, resource)
+def _day(text: str, zone: str) -> Period:
+    """Return a day of the calendar in a zone."""
+    return day_of(datetime.fromisoformat(f"{text}T12:00").replace(tzinfo=ZoneInfo(zone)), zone)
 
 
-def month(
-    instant: datetime,
-    contracts: Sequence[Contract],
-    spans: Iterable[Period] = (),
-    usage: Sequence[Usage] = (),
-    book: PriceBook | None = None,
-) -> Inputs:
-    """Return the inputs of the month that holds an instant."""
-    intervals = [Interval("n1", span, State.RUNNING) for span in spans]
-    empty = month_from(f"month {local(instant):%Y-%m}", book)
-    return replace(empty, contracts=contracts, intervals=intervals, usage=usage)
+def _has_time(given: Given) -> bool:
+    return not _said_pieces(given)
 
 
-def by_policy(given: Given, book: PriceBook | None = None) -> PriceBook:
-    """Return a book with the choices that an example states, the shipped one by default."""
-    book = book or shipped()
-    known = {f.name for f in fields(Policy)}
-    chosen = {name: value for name, value in given.items() if name in known}
-    return replace(book, policy=replace(book.policy, **chosen))
+def _said_pieces(given: Given) -> Sequence[Any]:
+    """Return pieces of time that name their specification, in whichever way they are given."""
+    named = [s for s in given.get("running", ()) if isinstance(s, Mapping)]
+    return named or given.get("segments") or given.get("charges") or ()
 
 
-def exact(inputs: Inputs) -> Fraction:
-    """Return what is paid afterwards, before it is cut."""
-    charges = (c for c in rate(inputs).charges if c.kind not in PREPAID)
-    return sum((c.billed for c in charges), Fraction(0))
+def _of_pieces(given: Given) -> list[Period]:
+    return [period for _, period in _pieces(given)]
 
 
-def totals(inputs: Inputs, bill: Bill) -> Figures:
-    """Return the exact total, what is payable of it, and what is cut off."""
-    total = exact(inputs)
-    return {
-        "total_cny": text(total),
-        "payable_cny": fen(bill.payable),
-        "round_down_cny": text(total - Fraction(bill.payable)),
-    }
+def _pieces(given: Given) -> list[tuple[str, Period]]:
+    """Return what ran after what: each piece says its spec, and when or for how long it ran."""
+    found = []
+    for hours, said in enumerate(_said_pieces(given)):
+        piece = _named(said)
+        start = timedelta(hours=hours) if "seconds" in piece else timedelta()
+        [span] = spans_of(piece)
+        found.append((piece["spec"], Period(span.start + start, span.end + start)))
+    return found
 
 
-def local(instant: datetime) -> datetime:
-    """Return an instant in Beijing time."""
-    return instant.astimezone(ZoneInfo(BEIJING))
+def _named(said: Given | Sequence[str]) -> Given:
+    """Return a piece by names, where it was written as spec, start and end."""
+    if isinstance(said, Sequence):
+        spec, start, end = said
+        return {"spec": spec, "running": [[start, end]]}
+    ends = [said[name] for name in ("from", "to") if name in said]
+    running = ends or said.get("running")
+    is_one = running and isinstance(running[0], str)
+    return {**said, "running": [running]} if is_one else said
 
 
-def text(amount: Fraction) -> str:
-    """Write an amount with up to ten decimals."""
-    return plain(shown(amount)).removesuffix(".0")
+def _contracts(given: Given, spans: Sequence[Period], book: PriceBook) -> list[Contract]:
+    """Return the contracts under which a node ran, one a specification."""
+    if not _has_time(given):
+        return [
+            contract(f"h{n}", Hourly(spec), given, period, "n1")
+            for n, (spec, period) in enumerate(_pieces(given), start=1)
+        ]
+    old, new = _specs(given)
+    first = contract("h", Hourly(old), given, Period(min(spans).start, FOR_EVER), "n1")
+    if not new:
+        return [first]
+    turn = at(given["changed_at"])
+    try:
+        return list(upgrade(first, new, turn, book).contracts)
+    except ChangeError:
+        return list(downgrade(first, new, turn, book).contracts)
 
 
-def fen(amount: Decimal | int) -> str:
-    """Write an amount with two decimals, which must be all it has."""
-    assert Fraction(amount) * 100 % 1 == 0
-    return f"{rounded(Fraction(amount), 2, Rounding.DOWN):f}"
+def _specs(given: Given) -> tuple[str, str]:
+    """Return the specification that a node has, and the one that it gets if it is changed."""
+    old, new = (*given["specs"],) if "specs" in given else (_old(given), "")
+    return old, new or next(
+        (given[name] for name in ("new_spec", "new", "to") if name in given), ""
+    )
+
+
+def _old(given: Given) -> str:
+    return next(str(given[n]) for n in ("old_spec", "old", "spec") if n in given)
 
 
 def _node(given: Given, spans: Sequence[Period]) -> Figures:
-    nodes = [contract("h1", Hourly(given["spec"]), given, Period(spans[0].start, FOR_EVER), "n1")]
-    inputs = month(spans[0].start, nodes, spans, book=by_policy(given))
-    bill = bill_of(inputs)
-    lines = [row for row in bill.lines if row["ChargeCategory"] == "Usage"]
+    book = by_policy(given)
+    contracts = _contracts(given, spans, book)
+    many = [month(m.start, contracts, spans, book=book) for m in months_of(spans)]
+    bills = [bill_of(inputs) for inputs in many]
+    rows = [row for bill in bills for row in bill.lines]
+    lines = [row for row in rows if row["ChargeCategory"] == "Usage"]
     of_lines = sum((Fraction(row["BilledCost"]) for row in lines), Fraction(0))
-    seconds = sum(int(c.quantity * 3600) for c in rate(inputs).charges)
-    return totals(inputs, bill) | {
-        "lines": [
-            {
-                "hour": local(row["ChargePeriodStart"]).isoformat(),
-                "seconds": int(row["ConsumedQuantity"]),
-                "cny": plain(row["BilledCost"]),
-            }
-            for row in lines
-        ],
+    quantity = given.get("quantity", 1)
+    each = [_seconds(inputs) // quantity for inputs in many]
+    found, seconds = bills_of(many, bills), sum(each)
+    for figures, ran in zip(found["months"].values(), each, strict=True):
+        figures |= {"seconds": ran, "hours": text(Fraction(ran, HOUR))}
+    return found | {
+        "lines": [_line(row, quantity) for row in lines],
         "lines_cny": [plain(row["BilledCost"]) for row in lines],
         "wrong_payable_cny": f"{rounded(of_lines, 2, Rounding.DOWN):f}",
         "seconds": seconds,
-        "hours": str(Fraction(seconds, 3600)),
-        "billed_hours": seconds // 3600,
-        "vs_subscription_cny": _month_price(given),
+        "hours": text(Fraction(seconds, HOUR)),
+        "billed_hours": seconds // HOUR,
+        **_subscribed(given),
     }
 
 
+def _seconds(inputs: Inputs) -> int:
+    return sum(int(c.quantity * HOUR) for c in rate(inputs).charges)
+
+
+def _line(row: Row, quantity: int) -> Figures:
+    return {
+        "hour": local(row["ChargePeriodStart"]).replace(minute=0, second=0).isoformat(),
+        "start": local(row["ChargePeriodStart"]).isoformat(),
+        "seconds": int(row["ConsumedQuantity"]) // quantity,
+        "spec": row["SkuPriceDetails"]["InstanceType"],
+        "cny": plain(row["BilledCost"]),
+    }
+
+
+def _subscribed(given: Given) -> Figures:
+    """Return what a month's subscription of the same node costs, if there is one node."""
+    return {"vs_subscription_cny": _month_price(given)} if "spec" in given else {}
+
+
 def _month_price(given: Given) -> str:
-    return fen(rate_of(Subscription(given["spec"]), given["region_id"], shipped()).price)
-
-
-def _spans(given: Given) -> list[Period]:
-    """Return when a node ran, in whichever way it is given."""
-    begin = at("2026-01-01")
-    match given:
-        case {"running": spans}:
-            return [Period(at(a), at(b)) for a, b in spans]
-        case {"running_from": start, "released": end}:
-            return [Period(at(start), at(end))]
-        case {"seconds_runs": runs}:
-            starts = [begin + timedelta(hours=n) for n in range(len(runs))]
-            return [Period(s, s + timedelta(seconds=n)) for s, n in zip(starts, runs, strict=True)]
-        case {"seconds": seconds}:
-            return [Period(begin, begin + timedelta(seconds=seconds))]
-        case {"month": _} | {"span": _}:
-            whole = _whole(given)
-            return _within(whole, given["schedule"]) if "schedule" in given else [whole]
-        case _:
-            raise AssertionError(f"an hourly example must say when it ran, found {given}")
-
-
-def _whole(given: Given) -> Period:
-    if "month" in given:
-        return month_of(given["month"], BEIJING)
-    start, end = given["span"]
-    return Period(at(start), at(end))
-
-
-def _within(period: Period, schedule: Given) -> list[Period]:
-    """Return when a schedule runs a node within a period: daily or on days of the week."""
-    said = next((v for k, v in schedule.items() if "day" in k), WEEKDAYS)
-    days = frozenset(str(day)[:3].lower() for day in said)
-    windows = [Window(minutes_of(a), minutes_of(b), days) for a, b in schedule["windows"]]
-    return expected(Schedule("n1", "given", tuple(windows), schedule["tz"]), period)
-
-
-def _only(figures: Figures, *names: str) -> Figures:
-    return {name: figures[name] for name in names}
+    try:
+        monthly = rate_of(Subscription(given["spec"]), given["region_id"], shipped())
+    except MissingPriceError:
+        return ""
+    return fen(monthly.price * given.get("quantity", 1))

@@ -158,6 +158,14 @@ def test_an_instance_bill_has_every_field_of_the_original(bill: Bill) -> None:
         assert Decimal(row["AfterDiscountAmount"]) == gross - discount
 
 
+CHANGED = {"x_ChargeDescriptionZh": "变更结算 c1@20260516T040000Z"}
+
+
+def note(bill: Bill, **cells: object) -> Bill:
+    """Return a credit note with one more row."""
+    return replace(with_row(bill, **cells), document=Document.CREDIT_NOTE)
+
+
 def test_an_instance_bill_says_refund_discount_and_tags(bill: Bill) -> None:
     made = with_row(bill, **costs("-1.00"), Tags={"team": "a", "env": "b"})
     made = with_row(made, **costs("-2.00"), ChargeCategory="Credit", x_ChargeDescriptionZh="折扣")
@@ -166,6 +174,28 @@ def test_an_instance_bill_says_refund_discount_and_tags(bill: Bill) -> None:
 
     assert (refund["Item"], refund["Tag"]) == ("Refund", "env:b;team:a")
     assert (discount["Item"], discount["DeductedByCoupons"]) == ("Adjustment", "2.0")
+
+
+@pytest.mark.parametrize(
+    ("amount", "cells", "item"),
+    [
+        ("7.50", {"ChargeClass": "Correction"}, "Adjustment"),
+        ("-7.50", {"ChargeClass": "Correction"}, "Adjustment"),
+        ("5357.00", {"ChargeCategory": "Adjustment", **CHANGED}, "SubscriptionOrder"),
+        ("-5357.00", {"ChargeCategory": "Adjustment", **CHANGED}, "Refund"),
+        ("-0.01", {"ChargeCategory": "Adjustment", "x_ChargeDescriptionZh": "抹零"}, "Adjustment"),
+    ],
+)
+def test_an_instance_bill_tells_late_usage_and_changes_of_contracts(
+    bill: Bill, amount: str, cells: dict[str, str], item: str
+) -> None:
+    *_, last = read("".join(alibaba_csv(with_row(bill, **costs(amount), **cells), ZONE)))
+    *_, noted = read(
+        "".join(alibaba_csv(note(bill, **costs("-1.00"), ChargeClass="Correction"), ZONE))
+    )
+
+    assert last["Item"] == item
+    assert noted["Item"] == "Refund"
 
 
 def test_a_journal_balances_and_is_read_by_beancount(

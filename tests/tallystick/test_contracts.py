@@ -180,6 +180,7 @@ def test_what_renews_itself_is_renewed_once_it_is_due(ledger: Engine) -> None:
         assert store.renew_due(first, "clock") == []
     assert [c.id for c in store.contracts()] == ["c1", "c1.2", "c9"]
     assert store.contract("c1.2").period.start == term.period.end
+    assert [(one.at, one.failed) for one in store.attempts("c1")] == [(first, "")]
 
 
 def test_what_cannot_be_renewed_is_told(ledger: Engine) -> None:
@@ -191,6 +192,19 @@ def test_what_cannot_be_renewed_is_told(ledger: Engine) -> None:
         "acme: a term must be one of 12 months, found 1"
     ]
     assert store.contract("c1") == subscribed(auto_renew=True)
+
+
+def test_what_cannot_be_renewed_is_tried_three_times_once_a_day(ledger: Engine) -> None:
+    store, first = store_of(ledger), at("2026-05-24T08:00")
+    store.put_contracts([subscribed(auto_renew=True)])
+    store.book = replace(BOOK, terms=(12,))
+
+    told = [store.renew_due(first + timedelta(hours=12 * n), "clock") for n in range(14)]
+    assert [n for n, sentences in enumerate(told) if sentences] == [0, 2, 4]
+    assert [one.at for one in store.attempts("c1")] == [first + timedelta(days=n) for n in range(3)]
+    assert {one.failed for one in store.attempts("c1")} == {
+        "a term must be one of 12 months, found 1"
+    }
 
 
 def test_a_contract_for_a_node_that_is_taken_is_refused(ledger: Engine) -> None:

@@ -1,12 +1,14 @@
 """Bills that are settled, taken back, credited, parked and released."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from sqlalchemy import Engine
 
+from pricing.bills.arrears_store import Arrears
 from pricing.bills.bill import Document, State
 from pricing.focus.check import all_faults
 from pricing.prices.policy import Policy
@@ -79,6 +81,22 @@ def test_voiding_a_month_that_later_bills_corrected_leaves_their_corrections(
 
     assert str(again.payable) == "6439.86"
     assert balances(engine) == booked
+
+
+def test_an_account_is_in_arrears_from_the_issue_of_its_oldest_unpaid_bill(engine: Engine) -> None:
+    office, arrears = tell(engine, TOKENS), Arrears(engine)
+    office.billing.draft(ACME, OCTOBER, LATER)
+    assert arrears.unpaid_since() == {}
+    bill = issued(office)
+    late(engine, MORE)
+    second = issued(office, NOVEMBER, LATER + timedelta(days=3))
+
+    assert arrears.unpaid_since() == arrears.unpaid_since("acme") == {"acme": LATER}
+    assert arrears.unpaid_since("umbra") == {}
+    office.postings.settle(bill.id, by("paid"))
+    assert arrears.unpaid_since() == {"acme": LATER + timedelta(days=3)}
+    office.notes.void(second.id, by("wrong"))
+    assert arrears.unpaid_since() == {}
 
 
 def test_a_settled_bill_is_paid_and_not_void(engine: Engine) -> None:

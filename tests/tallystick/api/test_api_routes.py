@@ -98,23 +98,26 @@ def test_a_contract_is_tried_made_and_changed(running: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "more", "said"),
+    ("kind", "more", "field", "said"),
     [
-        ("upgrade", {}, "must have spec, found none"),
-        ("end", {"months": 2}, "must not have months"),
-        ("renew", {"months": 3}, "must be a subscription to be renewed"),
-        ("upgrade", {"spec": "no.such"}, "no.such"),
-        ("resize", {"kv_cache_gb": 20}, "must be for a KV-cache to be resized"),
+        ("upgrade", {}, "spec", "must have spec, found none"),
+        ("end", {"months": 2}, "months", "must not have months"),
+        ("renew", {"months": 3}, "kind", "must be a subscription to be renewed"),
+        ("upgrade", {"spec": "no.such"}, "spec", "no.such"),
+        ("resize", {"kv_cache_gb": 20}, "kind", "must be for a KV-cache to be resized"),
+        ("end", {"at": "2020-01-01T00:00:00Z"}, "at", "must be in force"),
+        ("to-subscription", {"months": 10}, "months", "a term must be one of"),
     ],
 )
-def test_a_change_that_cannot_be_is_refused_in_one_sentence(
-    running: Service, kind: str, more: dict[str, Any], said: str
+def test_a_change_that_cannot_be_is_refused_in_one_sentence_that_names_the_field(
+    running: Service, kind: str, more: dict[str, Any], field: str, said: str
 ) -> None:
     hourly = AGREED | {"id": "c2", "mode": "hourly", "start": START, "resource": "n2"}
     post(running, "contracts", hourly)
     answer = post(running, "contracts/c2/changes", {"kind": kind, "reason": "r"} | more, 422)
 
     assert said in answer["detail"]
+    assert [one["field"] for one in answer["errors"]] == [field]
     assert get(running, "contracts/c2")["end"] is None
 
 
@@ -235,6 +238,76 @@ def test_a_key_makes_a_post_once(running: Service) -> None:
     assert [a.status_code for a in answers] == [200, 200]
     assert [a.headers.get("Idempotency-Replayed") for a in answers] == [None, "true"]
     assert answers[0].content == answers[1].content
+
+
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ({"region": "mars"}, ["region"]),
+        ({"account": "nobody"}, ["account"]),
+        ({"spec": "no.such"}, ["spec"]),
+        ({"resource": "n99"}, ["resource"]),
+        ({"resource": ""}, ["resource"]),
+        ({"months": 3, "auto_renew": True}, ["auto_renew", "months"]),
+        ({"mode": "subscription", "months": 13}, ["months"]),
+        ({"mode": "subscription", "discount": "1.5"}, ["discount"]),
+        ({"mode": "subscription", "own_model": "b/p/m"}, ["mode"]),
+        ({"spec": "", "kv_cache_gb": 100}, ["kv_cache_gb"]),
+        ({"spec": "", "kv_cache_gb": None}, ["spec", "kv_cache_gb"]),
+    ],
+)
+def test_a_contract_that_cannot_be_names_the_fields_at_fault(
+    running: Service, more: dict[str, Any], fields: list[str]
+) -> None:
+    said = AGREED | {"id": "c9", "mode": "hourly", "start": START, "resource": "n4"}
+    answer = post(running, "contracts", said | {"dry_run": True} | more, 422)
+
+    assert [one["field"] for one in answer["errors"]] == fields
+
+
+def test_orders_are_listed_with_what_holds_where_nothing_was_said(running: Service) -> None:
+    post(running, "setup", {"resources": [NODE | {"id": "n8"}, NODE | {"id": "n9"}]})
+    form = NODE | {"start": START, "cluster_region": "cn-hangzhou"}
+    own = {"bucket": "b", "path": "p", "name": "m", "region": "cn-hangzhou"}
+    own_model = {"own_model": own, "engine": "vLLM", "mode": "hourly"}
+    post(running, "orders", form | own_model | {"id": "list-1", "resource": "n8", "cluster": "k1"})
+    prepaid = {"id": "list-2", "resource": "n9", "cluster": "k2", "mode": "subscription"}
+    post(running, "orders", form | prepaid)
+
+    first = get(running, "orders", account="acme", after="list", limit=1)
+    second = get(running, "orders", account="acme", after=first["next"])
+    listed = command(running, "contracts", "orders", "--after", "list-1", "--format", "csv")
+
+    [hourly], [term] = first["rows"], second["rows"]
+    assert (hourly["id"], hourly["max_access"], hourly["months"]) == ("list-1", 100, None)
+    assert (term["id"], term["max_access"], term["months"]) == ("list-2", None, 1)
+    assert (term["resource"], term["start"], second["next"]) == (
+        "n9",
+        "2026-09-30T16:00:00+00:00",
+        None,
+    )
+    assert listed.splitlines()[1].startswith("list-2,acme,k2,model-operator,")
+
+
+def test_a_term_that_ran_out_is_listed_with_its_lock_and_release(running: Service) -> None:
+    post(running, "accounts", {"id": "late", "name": "Late"})
+    post(running, "setup", {"resources": [NODE | {"id": "n7", "account": "late"}]})
+    term = {"id": "c7", "mode": "subscription", "start": START, "resource": "n7"}
+    post(running, "contracts", AGREED | term | {"account": "late"})
+    asked = {"account": "late", "at": "2026-11-05T00:00:00+08:00"}
+
+    [found] = get(running, "standings", **asked)["rows"]
+    before = get(running, "standings", account="late", at=START)
+    listed = command(
+        running, "contracts", "standings", "--account", "late", "--at", asked["at"],
+        "--format", "csv",
+    )  # fmt: skip
+
+    assert (found["contract"], found["why"], found["standing"]) == ("c7", "expired", "locked")
+    assert found["locked_at"] == found["since"] == "2026-11-01T16:00:00+00:00"
+    assert found["released_at"] == "2026-11-08T16:00:00+00:00"
+    assert (before["rows"], before["next"]) == ([], None)
+    assert listed.splitlines()[1].startswith("c7,late,n7,expired,locked,")
 
 
 def test_commands_list_bind_show_and_change(running: Service) -> None:
