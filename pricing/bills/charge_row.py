@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from hashlib import sha256
 from typing import Any
@@ -77,16 +78,27 @@ def _price_cells(charge: Charge) -> dict[str, Any]:
     category, _ = CATEGORIES[charge.kind]
     if category in _AT_NO_PRICE:
         return {}
-    price = charge.unit_price
-    contracted = None if price is None else shown(Fraction(price) * charge.discount)
+    price, quantity, unit = _priced(charge)
+    contracted = shown(Fraction(price) * charge.discount)
     return {
         "ListUnitPrice": price,
         "ContractedUnitPrice": contracted,
         "PricingCurrencyListUnitPrice": price,
         "PricingCurrencyContractedUnitPrice": contracted,
-        "PricingQuantity": shown(charge.priced_quantity),
-        "PricingUnit": charge.pricing_unit,
+        "PricingQuantity": quantity,
+        "PricingUnit": unit,
     }
+
+
+def _priced(charge: Charge) -> tuple[Decimal, Decimal, str]:
+    """Return price, quantity and unit; a tier with a flat amount in it is one at its whole price.
+
+    What is given back of such a tier is one less of it.
+    """
+    price = charge.unit_price
+    if price is not None:
+        return price, shown(charge.priced_quantity), charge.pricing_unit
+    return shown(abs(charge.listed)), Decimal(-1 if charge.listed < 0 else 1), "Tiers"
 
 
 def row_frame(context: Context) -> dict[str, Any]:
