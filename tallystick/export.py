@@ -20,8 +20,10 @@ from pricing.bills.export_store import BLOCKED, COMPLETE_UNTIL
 from pricing.delivery.delivery_store import Delivered, Delivery, deliver_rows, deliver_sets
 from pricing.delivery.routes import NotCompleteError, check_shape, delivery_json
 from pricing.delivery.target_store import opened
-from pricing.focus.bundle import bundle_faults, file_faults
-from pricing.focus.package import FILES
+from pricing.focus.bundle import file_faults, table_faults
+from pricing.focus.columns import checked_columns
+from pricing.focus.folder import folder_faults
+from pricing.focus.read import decoded
 from tallystick import bill
 from tallystick.client import Client, connect
 from tallystick.settings import Settings
@@ -74,24 +76,39 @@ def focus(  # noqa: PLR0913, PLR0917 - one argument an option
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="A FOCUS CSV file, or a folder with all four sets.")],
+    path: Annotated[
+        Path,
+        typer.Argument(exists=True, help="A FOCUS CSV or Parquet file, or a folder of all sets."),
+    ],
     version: Version = "1.2",
 ) -> None:
     """Check a FOCUS file, or a folder of 1.4's data sets, and say what breaks the specification.
 
+    A folder is held to its metadata.json and SHA256SUMS as well.
+
     Example: tallystick export check focus.csv --version 1.2
     """
-    if path.is_dir():
-        found = bundle_faults(
-            {n: _lines(path / file) for n, file in FILES.items() if (path / file).exists()}
-        )
-    else:
-        found = file_faults(_lines(path), version)
+    found = _faults(path, version)
     for fault in found:
         console().print(fault, markup=False, highlight=False, soft_wrap=True)
     if found:
         raise typer.Exit(1)
     console().print("no faults")
+
+
+def _faults(path: Path, version: str) -> list[str]:
+    columns = checked_columns(version)
+    if path.is_dir():
+        return folder_faults(
+            {one.name: one.read_bytes() for one in path.iterdir() if one.is_file()}
+        )
+    if path.suffix == f".{Shape.PARQUET}":
+        from pricing.focus.read_parquet import read_parquet  # noqa: PLC0415 - slow to load
+
+        with path.open("rb") as file:
+            return table_faults(read_parquet(file, columns), version)
+    lines, broken = decoded(path.read_bytes())
+    return broken + file_faults(lines, version)
 
 
 def datasets(
@@ -191,8 +208,3 @@ def _downloaded(
 
 def _only(account: str) -> dict[str, str]:
     return {"account": account} if account else {}
-
-
-def _lines(path: Path) -> list[str]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(file)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pricing.bills.time_cells import time_cells
 from pricing.bills.usage_cells import usage_cells
+from pricing.money import shown
 from pricing.rating.charge import Charge, Kind
 
 Cells = dict[str, Any]
@@ -58,9 +59,12 @@ def _fee_cells(charge: Charge, resource_name: str) -> Cells:
     return {
         "ChargeDescription": f"Fee of contract {contract.id}",
         "x_ChargeDescriptionZh": f"合同 {contract.id} 月费",
+        "ConsumedQuantity": shown(charge.priced_quantity),
+        "ConsumedUnit": charge.pricing_unit,
         "PricingCategory": "Standard",
         "ResourceId": contract.resource or contract.pool,
         "ResourceName": resource_name or contract.pool,
+        "ResourceType": "GPU Node" if contract.resource else "Model Endpoint",
         "SkuId": "fee",
         "SkuMeter": "Fee",
         "SkuPriceId": f"fee-{contract.region}-{rate.id}",

@@ -94,21 +94,32 @@ def _price_cells(charge: Charge) -> dict[str, Any]:
     category, _ = CATEGORIES[charge.kind]
     if category in _AT_NO_PRICE:
         return {}
-    price = charge.unit_price
-    contracted = None if price is None else _contracted(price, charge.discount)
+    price, quantity, unit = _priced(charge)
+    contracted = _contracted(price, charge.discount)
     return {
         "ListUnitPrice": price,
         "ContractedUnitPrice": contracted,
         "PricingCurrencyListUnitPrice": price,
         "PricingCurrencyContractedUnitPrice": contracted,
-        "PricingQuantity": shown(charge.priced_quantity),
-        "PricingUnit": charge.pricing_unit,
+        "PricingQuantity": quantity,
+        "PricingUnit": unit,
     }
 
 
 @lru_cache(maxsize=4096)
 def _contracted(price: Decimal, discount: Fraction) -> Decimal:
     return shown(Fraction(price) * discount)
+
+
+def _priced(charge: Charge) -> tuple[Decimal, Decimal, str]:
+    """Return price, quantity and unit; a tier with a flat amount in it is one at its whole price.
+
+    What is given back of such a tier is one less of it.
+    """
+    price = charge.unit_price
+    if price is not None:
+        return price, shown(charge.priced_quantity), charge.pricing_unit
+    return shown(abs(charge.listed)), Decimal(-1 if charge.listed < 0 else 1), "Tiers"
 
 
 def _frame(context: Context) -> dict[str, Any]:

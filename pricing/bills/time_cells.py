@@ -61,6 +61,7 @@ def _thing_cells(contract: Contract) -> dict[str, Any]:
     return {
         "ResourceId": contract.resource,
         "ResourceType": "KV Cache" if is_cache else "GPU Node",
+        "x_ResourceId": contract.resource,
         "SkuId": sku,
         "SkuMeter": "KV Cache Time" if is_cache else "GPU Node Time",
         "SkuPriceDetails": details or {"InstanceType": spec_of(contract.scheme)},
@@ -85,4 +86,10 @@ def _commitment_cells(charge: Charge, contract: Contract) -> dict[str, Any]:
         "CommitmentDiscountStatus": _COMMITTED.get(charge.kind),
         "CommitmentDiscountType": "Subscription",
         "CommitmentDiscountUnit": "Hours",
+        **(_itself(contract) if charge.kind is not Kind.TERM_USED else {}),
     }
+
+
+def _itself(contract: Contract) -> dict[str, Any]:
+    """Return the resource of what is bought or not used: the subscription, not its node."""
+    return {"ResourceId": contract.id, "ResourceType": "Subscription"}

@@ -12,10 +12,10 @@ from pricing.delivery.cut_store import cut
 from pricing.delivery.manifest import Manifest, Scope, State, Sums, listed, part_of
 from pricing.delivery.target_store import Target, deliver
 from pricing.focus.bundle import COST_AND_USAGE
+from pricing.focus.column import schema_name
 from pricing.focus.columns import columns_of
 from pricing.focus.datasets import DATASETS
 from pricing.focus.package import FILES
-from pricing.focus.parquet import schema_name
 
 METADATA = "metadata.json"
 

@@ -1,52 +1,18 @@
 """What is wrong with a row of Cost and Usage, seen alone: cells first, then rules between them."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal, localcontext
+from decimal import Decimal
+from functools import cache
 from typing import Any
 
+from pricing.focus import json_form
 from pricing.focus.column import Column, Form, Row, Type
 from pricing.focus.columns import columns_of
-from pricing.focus.services import PARENTS
+from pricing.focus.currency import is_any_currency, is_currency
+from pricing.focus.row_rules import rules_of
 from pricing.focus.unit import is_unit
-
-_PAIRS = (
-    ("ConsumedQuantity", "ConsumedUnit"),
-    ("PricingQuantity", "PricingUnit"),
-    ("CommitmentDiscountQuantity", "CommitmentDiscountUnit"),
-    ("SubAccountId", "SubAccountType"),
-    ("RegionId", "RegionName"),
-    ("CommitmentDiscountId", "CommitmentDiscountType"),
-    ("CommitmentDiscountId", "CommitmentDiscountCategory"),
-    ("CapacityReservationId", "CapacityReservationStatus"),
-    ("ListUnitPrice", "ContractedUnitPrice"),
-)
-_NEEDS = (
-    ("ResourceName", "ResourceId"),
-    ("ResourceType", "ResourceId"),
-    ("SubAccountName", "SubAccountId"),
-    ("CommitmentDiscountName", "CommitmentDiscountId"),
-    ("CommitmentDiscountQuantity", "CommitmentDiscountId"),
-    ("CommitmentDiscountStatus", "CommitmentDiscountId"),
-    ("InvoiceDetailId", "InvoiceId"),
-    ("SkuPriceId", "SkuId"),
-)
-_PRICED = ("PricingQuantity", "PricingCategory", "SkuId", "SkuPriceId")
-"""What a sale says. Its unit price may be null: a flat amount of a tier has none."""
-_PRICES = ("ListUnitPrice", "ContractedUnitPrice", "PricingQuantity", "PricingCategory")
-_NO_TAX = (*_PRICES, "SkuId", "SkuPriceId", "ConsumedQuantity", "CommitmentDiscountStatus")
-_BY_PRICE = (*_PRICES, "ConsumedQuantity", "CommitmentDiscountQuantity")
-_SAME_IN_ONE_CURRENCY = (
-    ("PricingCurrencyListUnitPrice", "ListUnitPrice"),
-    ("PricingCurrencyContractedUnitPrice", "ContractedUnitPrice"),
-    ("PricingCurrencyEffectiveCost", "EffectiveCost"),
-)
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_HALF = Decimal("0.00000000005")
-"""Half of the last decimal that a line shows."""
-_EXACT = Context(prec=1000)
-"""No figure of a file has so many digits that products would be rounded."""
 
 _PYTHON_TYPES: Mapping[Type, type[Any]] = {
     Type.TEXT: str,
@@ -56,21 +22,36 @@ _PYTHON_TYPES: Mapping[Type, type[Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """What rows of a file are held to: the columns that it has, and the rules between those."""
+
+    columns: tuple[Column, ...]
+    rules: tuple[Callable[[Row], Iterator[str]], ...] = ()
+
+    def faults(self, row: Row) -> list[str]:
+        """Return what is wrong with a row, one sentence a fault.
+
+        The rules between cells are left out where a cell is broken by itself.
+        """
+        found = list(cell_faults(row, self.columns))
+        return found or [fault for rule in self.rules for fault in rule(row)]
+
+
+def checker(version: str, columns: Iterable[Column]) -> Checker:
+    """Return what rows of Cost and Usage with these columns are held to."""
+    own = tuple(columns)
+    return Checker(own, tuple(rules_of(version, [column.name for column in own])))
+
+
 def faults(row: Row, version: str = "1.2") -> list[str]:
-    """Return what is wrong with a row, one sentence a fault; an empty list for a good row."""
-    return row_faults(row, version, columns_of(version))
+    """Return what is wrong with a row of all columns; an empty list for a good row."""
+    return _whole(version).faults(row)
 
 
-def row_faults(row: Row, version: str, columns: Sequence[Column]) -> list[str]:
-    """Return the faults of a row of which only some columns are looked at.
-
-    The rules between cells are left out where a cell is broken by itself.
-    """
-    found = list(cell_faults(row, columns))
-    if found:
-        return found
-    rules = _RULES if version < "1.4" else (*_RULES, *_RULES_1_4)
-    return [fault for rule in rules for fault in rule(row)]
+@cache
+def _whole(version: str) -> Checker:
+    return checker(version, columns_of(version))
 
 
 def all_faults(rows: Iterable[Row], version: str = "1.2") -> list[str]:
@@ -108,137 +89,15 @@ def _is_any(value: Any) -> bool:
 _MANY = 20
 _FORMS: Mapping[Form, Callable[[Any], bool]] = {
     Form.UNIT: is_unit,
-    Form.CURRENCY: lambda text: bool(_CURRENCY.fullmatch(text)),
+    Form.CURRENCY: is_currency,
+    Form.ANY_CURRENCY: is_any_currency,
     Form.NOT_NEGATIVE: lambda number: bool(number >= 0),
     Form.SHARE: lambda number: bool(0 <= number <= 1),
-    Form.FLAT: lambda pairs: not any(isinstance(v, Mapping | list) for v in pairs.values()),
+    Form.FLAT: json_form.is_flat,
+    Form.PRICE_DETAILS: json_form.is_price_details,
+    Form.GRAIN: json_form.is_grain,
+    Form.CONTRACT_APPLIED: json_form.is_contract_applied,
+    Form.PROGRAMS: json_form.is_programs,
+    Form.ALLOCATION: json_form.is_allocation,
+    Form.APPLICABILITY: json_form.is_applicability,
 }
-
-
-def _pair_faults(row: Row) -> Iterator[str]:
-    for one, other in _PAIRS:
-        if (row.get(one) is None) != (row.get(other) is None):
-            yield f"{one} and {other} must both be set or both be null"
-    for one, other in _NEEDS:
-        if row.get(one) is not None and row.get(other) is None:
-            yield f"{one} must be null where {other} is"
-
-
-def _price_faults(row: Row) -> Iterator[str]:
-    """A cost is price x quantity, but for what the ten shown decimals of all three cannot hold."""
-    quantity = row.get("PricingQuantity")
-    for price, cost in (("ListUnitPrice", "ListCost"), ("ContractedUnitPrice", "ContractedCost")):
-        if row.get(price) is None or quantity is None:
-            continue
-        with localcontext(_EXACT):
-            product = row[price] * quantity
-            allowance = (row[price] + abs(quantity) + 1) * _HALF
-            is_off = abs(product - row[cost]) > allowance
-        if is_off:
-            yield f"{cost} must be {price} x PricingQuantity = {product:.10f}, found {row[cost]}"
-
-
-def _currency_faults(row: Row) -> Iterator[str]:
-    if row["PricingCurrency"] != row["BillingCurrency"]:
-        return
-    for pricing, billing in _SAME_IN_ONE_CURRENCY:
-        if row.get(pricing) != row.get(billing):
-            yield f"{pricing} must be {billing} where both currencies are {row['BillingCurrency']}"
-
-
-def _period_faults(row: Row) -> Iterator[str]:
-    for period in ("ChargePeriod", "BillingPeriod"):
-        if not row[f"{period}Start"] < row[f"{period}End"]:
-            yield f"{period}Start must be before {period}End"
-    if row["ChargeCategory"] == "Usage" and row["ChargePeriodStart"] >= row["BillingPeriodEnd"]:
-        yield "ChargePeriodStart of usage must be before BillingPeriodEnd"
-
-
-def _purchase_faults(row: Row) -> Iterator[str]:
-    if row["ChargeCategory"] != "Purchase":
-        return
-    if row["EffectiveCost"]:
-        yield "EffectiveCost of a Purchase must be 0"
-    if row["ChargeFrequency"] == "Usage-Based":
-        yield "ChargeFrequency of a Purchase must not be Usage-Based"
-
-
-def _commitment_faults(row: Row) -> Iterator[str]:
-    """A commitment is bought by a Purchase, then used or not used by Usage that costs nothing."""
-    status = row.get("CommitmentDiscountStatus")
-    is_usage = row["ChargeCategory"] == "Usage" and row.get("CommitmentDiscountId") is not None
-    if is_usage != (status is not None):
-        yield "CommitmentDiscountStatus must be set on usage of a commitment, and nowhere else"
-    if status is None:
-        return
-    if row.get("PricingCategory") != "Committed":
-        yield "PricingCategory of a commitment's usage must be Committed"
-    is_consumed = row.get("ConsumedQuantity") is not None
-    if status == "Unused" and is_consumed:
-        yield "ConsumedQuantity of what was not used must be null"
-    if status == "Used" and not is_consumed and row.get("ChargeClass") is None:
-        yield "ConsumedQuantity of what was used must be set"
-
-
-def _standard_faults(row: Row) -> Iterator[str]:
-    """Usage that no commitment covers costs what its contract says, now and in effect."""
-    if (row["ChargeCategory"], row.get("PricingCategory")) != ("Usage", "Standard"):
-        return
-    for name in ("BilledCost", "EffectiveCost"):
-        if row[name] != row["ContractedCost"]:
-            yield f"{name} of Standard usage must be its ContractedCost {row['ContractedCost']}"
-
-
-def _kind_faults(row: Row) -> Iterator[str]:
-    """What a kind of charge must say, or must not."""
-    category = row["ChargeCategory"]
-    if category == "Tax":
-        yield from (f"{n} of a Tax must be null" for n in _NO_TAX if row.get(n) is not None)
-    elif category in {"Usage", "Purchase"} and row.get("ChargeClass") is None:
-        yield from (f"{n} of {category} must be set" for n in _PRICED if row.get(n) is None)
-    if category != "Usage" and row.get("ConsumedQuantity") is not None:
-        yield f"ConsumedQuantity of {category} must be null"
-    if category != "Usage" and row["ChargeFrequency"] == "Usage-Based" and category != "Purchase":
-        yield f"ChargeFrequency of {category} must not be Usage-Based"
-
-
-def _service_faults(row: Row) -> Iterator[str]:
-    name = row["ServiceSubcategory"]
-    if PARENTS[name] != row["ServiceCategory"]:
-        yield f"ServiceSubcategory {name} must stand under {PARENTS[name]}"
-
-
-def _unpriced_faults(row: Row) -> Iterator[str]:
-    if row.get("SkuPriceId") is None:
-        yield from (
-            f"{name} must be null where SkuPriceId is"
-            for name in _BY_PRICE
-            if row.get(name) is not None
-        )
-
-
-def _tax_faults(row: Row) -> Iterator[str]:
-    if row["ChargeCategory"] == "Tax" and row["EffectiveCost"] != row["BilledCost"]:
-        yield "EffectiveCost of a Tax must be its BilledCost"
-
-
-def _detail_faults(row: Row) -> Iterator[str]:
-    """An invoice has lines for what it bills: a cost of zero is on none of them."""
-    is_billed = row.get("InvoiceId") is not None and row["BilledCost"] != 0
-    if is_billed != (row.get("InvoiceDetailId") is not None):
-        yield "InvoiceDetailId must be set where an invoice bills a cost, and nowhere else"
-
-
-_Rule = Callable[[Row], Iterator[str]]
-_RULES: tuple[_Rule, ...] = (
-    _pair_faults,
-    _price_faults,
-    _currency_faults,
-    _period_faults,
-    _purchase_faults,
-    _commitment_faults,
-    _standard_faults,
-    _kind_faults,
-    _service_faults,
-)
-_RULES_1_4: tuple[_Rule, ...] = (_unpriced_faults, _tax_faults, _detail_faults)

@@ -1,12 +1,13 @@
 """What is known of one column of a FOCUS data set, and how a cell is written."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha256
 from types import NoneType
 from typing import Any
 
@@ -41,11 +42,18 @@ class Form(StrEnum):
     """What the values of a column look like, beyond their type."""
 
     ANY = ""
-    CURRENCY = "three capital letters"
+    CURRENCY = "a currency of ISO 4217"
+    ANY_CURRENCY = "a currency of ISO 4217 or a virtual one"
     UNIT = "a unit as in Tokens, 1000 Tokens, GB-Hours"
     NOT_NEGATIVE = "not negative"
     SHARE = "from 0 to 1"
     FLAT = "keys with plain values"
+    PRICE_DETAILS = "properties of FOCUS or keys that begin with x_, with plain values"
+    GRAIN = "columns that make a line of an invoice, with plain values"
+    CONTRACT_APPLIED = "Elements, each with a contract, a commitment, and a cost or a quantity"
+    PROGRAMS = "CommitmentPrograms, each with its ProgramType"
+    ALLOCATION = "Elements, each with an AllocatedRatio from 0 to 1"
+    APPLICABILITY = "Inclusions, each with Dimension, Operator and Values, or a scope"
 
 
 class Ability(StrEnum):
@@ -82,6 +90,8 @@ DECLARED: frozenset[Ability] = frozenset(Ability) - {
     Ability.ZONES,
     Ability.SPLIT_COST,
     Ability.PARTIAL_UPFRONT,
+    Ability.PAYMENT_CURRENCY,
+    Ability.PAYMENT_GRAIN,
     Ability.PURCHASE_ORDERS,
 }
 """What this service declares."""
@@ -112,6 +122,16 @@ class Column:
         if self.level is Level.MANDATORY:
             return True
         return self.level is Level.CONDITIONAL and self.ability in abilities
+
+
+def schema_name(version: str, dataset: str, columns: Sequence[Column]) -> str:
+    """Return the name of the columns of a data set; it changes when one of them or its type does.
+
+    >>> schema_name("1.2", "CostAndUsage", [])
+    'focus-1.2-CostAndUsage-e3b0c442'
+    """
+    told = "\n".join(f"{c.name} {c.type.value} {c.nullable}" for c in columns)
+    return f"focus-{version}-{dataset}-{sha256(told.encode()).hexdigest()[:8]}"
 
 
 def cell(value: Value) -> str:

@@ -3,7 +3,7 @@
 Source: FinOps Open Cost and Usage Specification, https://focus.finops.org/focus-specification/
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pricing.focus.column import Ability, Column, Form, Level, Type
 from pricing.focus.services import SERVICE_CATEGORIES, SERVICE_SUBCATEGORIES
@@ -26,6 +26,7 @@ COST_AND_USAGE: tuple[Column, ...] = (
         Level.RECOMMENDED,
         "1.3",
         ability=Ability.SPLIT_COST,
+        form=Form.ALLOCATION,
     ),
     Column(
         "AllocatedMethodId", Type.TEXT, NULL, Level.CONDITIONAL, "1.3", ability=Ability.SPLIT_COST
@@ -156,6 +157,7 @@ COST_AND_USAGE: tuple[Column, ...] = (
         Level.CONDITIONAL,
         "1.4",
         ability=Ability.COMMITMENT_PROGRAMS,
+        form=Form.PROGRAMS,
     ),
     Column(
         "ConsumedQuantity",
@@ -174,7 +176,15 @@ COST_AND_USAGE: tuple[Column, ...] = (
         form=Form.UNIT,
         ability=Ability.MEASURED_USAGE,
     ),
-    Column("ContractApplied", Type.JSON, NULL, Level.CONDITIONAL, "1.3", ability=Ability.CONTRACTS),
+    Column(
+        "ContractApplied",
+        Type.JSON,
+        NULL,
+        Level.CONDITIONAL,
+        "1.3",
+        ability=Ability.CONTRACTS,
+        form=Form.CONTRACT_APPLIED,
+    ),
     Column("ContractedCost", Type.NUMBER, SET, Level.MANDATORY, "1.0"),
     Column(
         "ContractedUnitPrice",
@@ -215,7 +225,7 @@ COST_AND_USAGE: tuple[Column, ...] = (
         SET,
         Level.CONDITIONAL,
         "1.2",
-        form=Form.CURRENCY,
+        form=Form.ANY_CURRENCY,
         ability=Ability.PRICING_CURRENCY,
     ),
     Column(
@@ -272,7 +282,7 @@ COST_AND_USAGE: tuple[Column, ...] = (
         NULL,
         Level.CONDITIONAL,
         "1.1",
-        form=Form.FLAT,
+        form=Form.PRICE_DETAILS,
         ability=Ability.UNIT_PRICES,
     ),
     Column("SkuPriceId", Type.TEXT, NULL, Level.CONDITIONAL, "1.0", ability=Ability.UNIT_PRICES),
@@ -301,20 +311,35 @@ OWN_COLUMNS: tuple[Column, ...] = (
     Column("x_LineId", Type.TEXT, SET, Level.MANDATORY, "0.5"),
     Column("x_Model", Type.TEXT, NULL, Level.MANDATORY, "0.5"),
     Column("x_RequestCount", Type.NUMBER, NULL, Level.MANDATORY, "0.5"),
+    Column("x_ResourceId", Type.TEXT, NULL, Level.MANDATORY, "0.5"),
     Column("x_Rule", Type.TEXT, NULL, Level.MANDATORY, "0.5"),
     Column("x_SpillReason", Type.TEXT, NULL, Level.MANDATORY, "0.5"),
 )
 """What we say besides; they stand after all others."""
 
 VERSIONS = ("1.2", "1.4")
+"""What is written."""
+CHECKED = ("1.2", "1.3", "1.4")
+"""What is checked."""
 FOCUS_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     version: tuple(column for column in COST_AND_USAGE if column.is_in(version))
-    for version in VERSIONS
+    for version in CHECKED
 }
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
-    version: columns + OWN_COLUMNS for version, columns in FOCUS_COLUMNS.items()
+    version: FOCUS_COLUMNS[version] + OWN_COLUMNS for version in VERSIONS
 }
 """Version -> its columns, in the order they are written; our own come last."""
+
+
+def checked_columns(version: str) -> tuple[Column, ...]:
+    """Return the columns that FOCUS knows in a version that can be checked.
+
+    Raises:
+        FocusVersionError: it is not one.
+    """
+    if version not in FOCUS_COLUMNS:
+        raise FocusVersionError(version, CHECKED)
+    return FOCUS_COLUMNS[version]
 
 
 def columns_of(version: str) -> tuple[Column, ...]:
@@ -329,9 +354,7 @@ def columns_of(version: str) -> tuple[Column, ...]:
 
 
 class FocusVersionError(ValueError):
-    """A FOCUS version that cannot be written."""
+    """A FOCUS version that cannot be written, or not be checked."""
 
-    def __init__(self, version: str) -> None:
-        super().__init__(
-            f"the FOCUS version must be one of {', '.join(COLUMNS)}, found {version!r}"
-        )
+    def __init__(self, version: str, known: Sequence[str] = VERSIONS) -> None:
+        super().__init__(f"the FOCUS version must be one of {', '.join(known)}, found {version!r}")

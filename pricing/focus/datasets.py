@@ -38,7 +38,7 @@ INVOICE_DETAIL: tuple[Column, ...] = (
     Column("ChargeCategory", Type.TEXT, SET, Level.MANDATORY, "1.4", allowed=CHARGE_CATEGORIES),
     Column("InvoiceDetailCreated", Type.INSTANT, SET, Level.MANDATORY, "1.4"),
     Column("InvoiceDetailDescription", Type.TEXT, NULL, Level.MANDATORY, "1.4"),
-    Column("InvoiceDetailGrain", Type.JSON, NULL, Level.MANDATORY, "1.4", form=Form.FLAT),
+    Column("InvoiceDetailGrain", Type.JSON, NULL, Level.MANDATORY, "1.4", form=Form.GRAIN),
     Column("InvoiceDetailId", Type.TEXT, SET, Level.MANDATORY, "1.4"),
     Column("InvoiceDetailLastUpdated", Type.INSTANT, SET, Level.MANDATORY, "1.4"),
     Column("InvoiceId", Type.TEXT, SET, Level.MANDATORY, "1.4"),
@@ -75,7 +75,7 @@ INVOICE_DETAIL: tuple[Column, ...] = (
         SET,
         Level.CONDITIONAL,
         "1.4",
-        ability=Ability.INVOICES,
+        ability=Ability.PAYMENT_GRAIN,
     ),
     Column("PaymentDueDate", Type.INSTANT, NULL, Level.MANDATORY, "1.4"),
     Column("PaymentTerms", Type.TEXT, SET, Level.MANDATORY, "1.4"),
@@ -92,7 +92,14 @@ INVOICE_DETAIL: tuple[Column, ...] = (
 
 CONTRACT_COMMITMENT: tuple[Column, ...] = (
     Column("BillingCurrency", Type.TEXT, NULL, Level.MANDATORY, "1.3", form=Form.CURRENCY),
-    Column("ContractCommitmentApplicability", Type.JSON, SET, Level.MANDATORY, "1.4"),
+    Column(
+        "ContractCommitmentApplicability",
+        Type.JSON,
+        SET,
+        Level.MANDATORY,
+        "1.4",
+        form=Form.APPLICABILITY,
+    ),
     Column(
         "ContractCommitmentBenefitCategory",
         Type.TEXT,
@@ -208,7 +215,7 @@ CONTRACT_COMMITMENT: tuple[Column, ...] = (
         SET,
         Level.CONDITIONAL,
         "1.4",
-        form=Form.CURRENCY,
+        form=Form.ANY_CURRENCY,
         ability=Ability.PRICING_CURRENCY,
     ),
     Column(

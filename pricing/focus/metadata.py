@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from metering.period import Period
-from pricing.focus.column import Column, Type, cell
+from pricing.focus.column import Column, Type, cell, schema_name
 
-_TYPES = {
+DATA_TYPES = {
     Type.TEXT: "STRING",
     Type.NUMBER: "DECIMAL",
     Type.INSTANT: "DATETIME",
     Type.JSON: "JSON",
 }
+"""How metadata name types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,11 @@ def _recency(made: Made, name: str) -> dict[str, Any]:
 
 def _schema(made: Made, name: str, columns: Sequence[Column]) -> dict[str, Any]:
     return {
-        "SchemaId": f"focus-1.4-{name}-1",
+        "SchemaId": schema_name("1.4", name, columns),
         "DatasetInstanceId": f"{made.name}-{name}",
         "FocusVersion": "1.4",
         "CreationDate": cell(made.month.start),
         "ColumnDefinition": [
-            {"ColumnName": column.name, "DataType": _TYPES[column.type]} for column in columns
+            {"ColumnName": column.name, "DataType": DATA_TYPES[column.type]} for column in columns
         ],
     }

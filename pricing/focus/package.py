@@ -1,5 +1,6 @@
 """A month in the data sets of FOCUS 1.4: four files, their metadata and their checksums."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,7 +72,7 @@ def package_files(package: Package) -> dict[str, bytes]:
         "ContractCommitment": contract_commitments(package.contracts, package.book, as_of),
     }
     texts |= {name: dataset_csv(rows, DATASETS[name]) for name, rows in sets.items()}
-    faults = bundle_faults({name: text.splitlines(keepends=True) for name, text in texts.items()})
+    faults = bundle_faults({name: io.StringIO(text, newline="") for name, text in texts.items()})
     if faults:
         raise BadPackageError(faults)
     made = Made(issuer, package.month, package.name, as_of, not any(i.is_open for i in invoices))

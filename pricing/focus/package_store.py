@@ -34,6 +34,7 @@ class Packages:
         self.refresh()
         bills = [bill for one in accounts for bill in self._bills(one, month)]
         ids = {one.id for one in accounts}
+        named = {row["CommitmentDiscountId"] for bill in bills for row in bill.rows}
         period = month_of(month, accounts[0].zone if accounts else self.contracts.book.zone)
         return Package(
             period,
@@ -42,7 +43,7 @@ class Packages:
             [
                 one
                 for one in self.contracts.contracts()
-                if one.account in ids and one.period.overlap(period)
+                if one.account in ids and (one.id in named or one.period.overlap(period))
             ],
             self.contracts.book,
         )

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from pyarrow import parquet
 
-from pricing.focus.column import Column, Row, Type, cell
+from pricing.focus.column import Column, Row, Type, cell, schema_name
 from pricing.focus.columns import columns_of
 from pricing.focus.version import as_version
 
@@ -44,11 +44,6 @@ def schema_of(version: str) -> Any:
 def schema_id(version: str) -> str:
     """Return the name of a version's columns; it changes when they do."""
     return schema_name(version, "CostAndUsage", columns_of(version))
-
-
-def schema_name(version: str, dataset: str, columns: Sequence[Column]) -> str:
-    """Return the name of the columns of a data set; it changes when they do."""
-    return f"focus-{version}-{dataset}-{len(columns)}"
 
 
 def write_parquet(rows: Iterable[Row], file: BinaryIO, version: str = "1.2") -> None:

@@ -37,6 +37,20 @@ def detail_id(row: Row) -> str | None:
     return f"{row['InvoiceId']}-{sha256(grain.encode()).hexdigest()[:12]}"
 
 
+def _applied(row: Row) -> Mapping[str, Any] | None:
+    """Return which subscription covers a row. Its quantity is a number, so that it is JSON's."""
+    quantity = row["CommitmentDiscountQuantity"]
+    if quantity is None:
+        return None
+    element = {
+        "ContractId": row["CommitmentDiscountId"],
+        "ContractCommitmentId": row["CommitmentDiscountId"],
+        "ContractCommitmentAppliedQuantity": float(quantity),
+        "ContractCommitmentAppliedUnit": row["CommitmentDiscountUnit"],
+    }
+    return {"Elements": [element]}
+
+
 def _cells_1_4(row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "HostProviderName": row["ProviderName"],
@@ -45,6 +59,7 @@ def _cells_1_4(row: Row) -> dict[str, Any]:
     }
     if row.get("CommitmentDiscountId") is not None:
         cells["CommitmentProgramEligibilityDetails"] = _PROGRAM
+        cells["ContractApplied"] = _applied(row)
     if row["ChargeCategory"] == "Tax":
         cells["EffectiveCost"] = cells["PricingCurrencyEffectiveCost"] = row["BilledCost"]
     return cells

@@ -165,7 +165,9 @@ def _line_faults(
         if name in again:
             yield from _compared(where, one.line, again[name])
         else:
-            yield Fault(where, f"{where} must come out of the bill, found one that does not")
+            cost = f"{one.line.cells['BilledCost']:f}"
+            sentence = f"{where} of {cost} must come out of the bill, found one that does not"
+            yield Fault(where, sentence)
         key = one.line.key
         records = behind.get(key._replace(tier=""), []) if key else []
         if one.evidence != (evidence_of(records) if key else None):

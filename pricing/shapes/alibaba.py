@@ -133,7 +133,7 @@ _COLUMNS: Mapping[str, Callable[[_Line], str]] = {
     "BillingType": lambda x: x.text("PricingCategory"),
     "BillingItem": lambda x: x.text("SkuMeter"),
     "BillingItemCode": lambda x: x.text("SkuId"),
-    "InstanceID": lambda x: x.text("ResourceId"),
+    "InstanceID": lambda x: x.text("x_ResourceId") or x.text("ResourceId"),
     "NickName": lambda x: x.text("ResourceName"),
     "Tag": _tags,
     "Region": lambda x: x.text("RegionId"),

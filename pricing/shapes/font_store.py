@@ -1,16 +1,21 @@
-"""Fonts in folders: which characters they can draw, read from their character maps.
+"""Fonts in folders: what they are called and which characters they can draw, as they say.
 
-Source: OpenType 1.9, tables ``ttcf``, ``cmap`` formats 4 and 12,
+Source: OpenType 1.9, tables ``ttcf``, ``name``, ``cmap`` formats 4 and 12,
 https://learn.microsoft.com/typography/opentype/spec/cmap
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _KINDS = frozenset({".ttf", ".ttc", ".otf", ".otc"})
 _NO_GLYPH = 0xFFFF
+_FAMILY = frozenset({1, 16})
+"""Names of a family: as old programs know it, and as all styles share it."""
+_UTF_16 = frozenset({0, 3})
+"""Platforms whose names are UTF-16."""
 
 
 def font_files(folders: Sequence[Path]) -> list[Path]:
@@ -33,23 +38,63 @@ def missing(text: str, folders: Sequence[Path]) -> list[str]:
     return sorted(c for c in set(text) if ord(c) not in known and c != "\n")
 
 
-@cache
+def by_coverage(text: str, families: Iterable[str], folders: Sequence[Path]) -> list[str]:
+    """Return families of fonts, that one first which draws most of a text, so that few are mixed.
+
+    Of those that draw as much of it, that one comes first which draws most besides.
+    """
+    wanted = frozenset(map(ord, text))
+    drawn: dict[str, tuple[int, int]] = {}
+    for path in font_files(folders):
+        for font in _fonts(path):
+            for name in font.names:
+                draws = len(wanted & font.characters), len(font.characters)
+                drawn[name] = max(drawn.get(name, (0, 0)), draws)
+    return sorted(sorted(families), key=lambda name: drawn.get(name, (0, 0)), reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Font:
+    names: frozenset[str]
+    """Of its family, in all languages."""
+    characters: frozenset[int]
+
+
 def _characters(path: Path) -> frozenset[int]:
-    """Return what one file can draw: a font, or several in a collection."""
+    """Return what one file can draw."""
+    return frozenset[int]().union(*(font.characters for font in _fonts(path)))
+
+
+@cache
+def _fonts(path: Path) -> tuple[_Font, ...]:
+    """Return what is in one file: a font, or several in a collection."""
     raw = path.read_bytes()
     starts: tuple[int, ...] = (0,)
     if raw[:4] == b"ttcf":
         (count,) = struct.unpack_from(">I", raw, 8)
         starts = struct.unpack_from(f">{count}I", raw, 12)
-    return frozenset(c for start in starts for c in _of_font(raw, start))
+    return tuple(_font(raw, start) for start in starts)
 
 
-def _of_font(raw: bytes, start: int) -> Iterator[int]:
+def _font(raw: bytes, start: int) -> _Font:
     (tables,) = struct.unpack_from(">H", raw, start + 4)
+    found: dict[bytes, int] = {}
     for i in range(tables):
         tag, _, offset, _ = struct.unpack_from(">4sIII", raw, start + 12 + 16 * i)
-        if tag == b"cmap":
-            yield from _of_map(raw, offset)
+        found[tag] = offset
+    names = _names(raw, found[b"name"]) if b"name" in found else ()
+    characters = _of_map(raw, found[b"cmap"]) if b"cmap" in found else ()
+    return _Font(frozenset(names), frozenset(characters))
+
+
+def _names(raw: bytes, offset: int) -> Iterator[str]:
+    """Yield what the family is called, by its own name and by the one that styles share."""
+    count, strings = struct.unpack_from(">HH", raw, offset + 2)
+    for i in range(count):
+        platform, _, _, kind, size, at = struct.unpack_from(">6H", raw, offset + 6 + 12 * i)
+        if kind in _FAMILY and platform in _UTF_16:
+            begin = offset + strings + at
+            yield raw[begin : begin + size].decode("utf-16-be", "replace")
 
 
 def _of_map(raw: bytes, offset: int) -> Iterator[int]:

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from unicodedata import category
 
-from pricing.shapes.font_store import font_files, missing
+from pricing.shapes.font_store import by_coverage, font_files, missing
+from pricing.statement.seen import seen
 from pricing.statement.statement import Section, Statement
 from pricing.statement.words import words
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Categories of characters that print nothing, or turn the line around."""
 
 
 def pdf(statement: Statement, folders: Sequence[Path]) -> bytes:
@@ -32,7 +29,7 @@ def pdf(statement: Statement, folders: Sequence[Path]) -> bytes:
     fonts = typst.Fonts(
         include_system_fonts=False, include_embedded_fonts=False, font_paths=list(folders)
     )
-    said = {"statement": shown, "fonts": json.dumps(sorted(fonts.families()))}
+    said = {"statement": shown, "fonts": json.dumps(by_coverage(shown, fonts.families(), folders))}
     template = (files("pricing.shapes") / "statement.typ").read_bytes()
     made = typst.compile(template, font_paths=fonts, sys_inputs=said, format="pdf")
     assert isinstance(made, bytes)
@@ -61,22 +58,12 @@ def printed_json(statement: Statement) -> dict[str, Any]:
     }
 
 
-def seen(text: str) -> str:
-    r"""Return text with what cannot be seen spelled out: it may not hide or turn what is printed.
-
-    >>> seen("a\u202eb")
-    'a[U+202E]b'
-    """
-    return "".join(f"[U+{ord(c):04X}]" if category(c) in _UNSEEN else c for c in text)
-
-
 def _section(section: Section, whole: str) -> dict[str, Any]:
     return {
         "contract": seen(section.contract) or whole,
         "amount": f"{section.amount:,f}",
         "items": [
-            [seen(i.text), i.quantity, i.unit, i.price.removesuffix(".0"), f"{i.amount:,f}"]
-            for i in section.items
+            [seen(i.text), i.quantity, i.unit, i.price, f"{i.amount:,f}"] for i in section.items
         ],
     }
 

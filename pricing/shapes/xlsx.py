@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
+from unicodedata import east_asian_width
 
 from pricing.focus.column import Column, Row, Type, cell
 from pricing.focus.columns import columns_of
 from pricing.money import plain
+from pricing.statement.seen import seen
 from pricing.statement.statement import Statement
 from pricing.statement.words import words
 
@@ -23,6 +25,12 @@ _MAX_TEXT = 32_767
 """Characters of a cell."""
 _EXACT_DIGITS = 15
 """Digits of a number that a spreadsheet keeps."""
+_A4 = 9
+_WIDTHS = (26, 56, 20)
+"""Of the columns of the summary, in letters."""
+_LINE = 15.0
+_MOST_LINES = 27
+"""A row is at most 409 points high."""
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
 """The creation date that every workbook says, so that its bytes repeat."""
 
@@ -58,6 +66,7 @@ class _Styles:
         self.text = book.add_format({"num_format": "@"})
         self.wrapped = book.add_format({"text_wrap": True, "valign": "top"})
         self.money = book.add_format(money)
+        self.top_money = book.add_format(money | {"valign": "top"})
         self.total = book.add_format(money | {"bold": True, "top": 1})
         self.total_text = book.add_format({"bold": True, "top": 1})
 
@@ -66,14 +75,17 @@ def _summary(book: Any, styles: _Styles, statement: Statement) -> None:
     said = words(statement.language)
     sheet = book.add_worksheet(said["summary"])
     sheet.hide_gridlines(2)
-    sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 1, 56)
-    sheet.set_column(2, 2, 20)
+    sheet.set_paper(_A4)
+    sheet.fit_to_pages(1, 0)
+    for at, width in enumerate(_WIDTHS):
+        sheet.set_column(at, at, width)
     _write(sheet, 0, 0, statement.title, styles.title)
     facts = ("account", "bill", "number", "period", "provider", "currency")
     for at, fact in enumerate(facts, start=2):
+        told = seen(str(getattr(statement, fact)))
+        sheet.set_row(at, _height("", told))
         _write(sheet, at, 0, said[fact], styles.label)
-        _write(sheet, at, 1, str(getattr(statement, fact)), styles.wrapped)
+        _write(sheet, at, 1, told, styles.wrapped)
     at = len(facts) + 3
     for name, amount in statement.summary:
         _write(sheet, at, 0, name, None)
@@ -86,11 +98,24 @@ def _summary(book: Any, styles: _Styles, statement: Statement) -> None:
     at += 2
     for section in statement.sections:
         for item in section.items:
-            _write(sheet, at, 0, section.contract or said["whole"], styles.wrapped)
-            _write(sheet, at, 1, item.text, styles.wrapped)
-            _write(sheet, at, 2, item.amount, styles.money)
+            texts = seen(section.contract) or said["whole"], seen(item.text)
+            sheet.set_row(at, _height(*texts))
+            _write(sheet, at, 0, texts[0], styles.wrapped)
+            _write(sheet, at, 1, texts[1], styles.wrapped)
+            _write(sheet, at, 2, item.amount, styles.top_money)
             at += 1
     _total_row(sheet, at, statement.payable, styles, said["total"])
+
+
+def _height(*texts: str) -> float:
+    """Return the height of a row whose texts are wrapped: no program need work it out."""
+    lines = (-(-_columns(text) // (width - 2)) for text, width in zip(texts, _WIDTHS, strict=False))
+    return _LINE * min(max(1, *lines), _MOST_LINES)
+
+
+def _columns(text: str) -> int:
+    """Return how many letters wide a text is; Chinese takes two each."""
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _total_row(sheet: Any, at: int, amount: Decimal, styles: _Styles, name: str) -> int:
@@ -115,6 +140,9 @@ def _all_rows(book: Any, styles: _Styles, rows: Iterable[Row], sheet_rows: int) 
 def _lines_sheet(book: Any, styles: _Styles, columns: Sequence[Column], number: int) -> Any:
     sheet = book.add_worksheet("Lines" if number == 1 else f"Lines {number}")
     sheet.freeze_panes(1, 0)
+    sheet.set_paper(_A4)
+    sheet.set_landscape()
+    sheet.repeat_rows(0)
     sheet.set_column(0, len(columns) - 1, 22)
     for at, column in enumerate(columns):
         _write(sheet, 0, at, column.name, styles.head)

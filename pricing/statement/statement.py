@@ -79,7 +79,7 @@ def statement_of(bill: Bill, language: Language, zone: str) -> Statement:
         currency=bill.currency,
         summary=_summary(items, words(language)),
         sections=_sections(items),
-        tokens=_tokens(bill.rows),
+        tokens=_tokens(bill.rows, words(language)),
         hours=_hours(bill.rows),
         payable=bill.payable,
     )
@@ -120,7 +120,7 @@ def _items(bill: Bill, language: Language) -> list[Item]:
         price = row["ContractedUnitPrice"]
         said = str(row[text] or row["ChargeDescription"] or "")
         unit = said_in.get(row["PricingUnit"] or "", row["PricingUnit"] or "")
-        cost = "" if price is None else plain(price)
+        cost = "" if price is None else f"{Decimal(plain(price)):,f}".removesuffix(".0")
         same[row["x_ContractId"] or "", group_of(row), said, unit, cost].append(row)
     sums = [_sum(rows, "BilledCost") for rows in same.values()]
     return [
@@ -165,8 +165,9 @@ def _total(items: Iterable[Item]) -> Decimal:
     return sum((item.amount for item in items), Decimal(0))
 
 
-def _tokens(rows: Iterable[Row]) -> tuple[tuple[str, str], ...]:
-    return _consumed(rows, "Tokens", "SkuMeter", 1)
+def _tokens(rows: Iterable[Row], said: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    counts = _consumed(rows, "Tokens", "SkuMeter", 1)
+    return tuple((said.get(name, name), count) for name, count in counts)
 
 
 def _hours(rows: Iterable[Row]) -> tuple[tuple[str, str], ...]:

@@ -50,6 +50,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "Months": ("Months", "个月"),
     "Tokens": ("Tokens", "Token"),
     "10000 Tokens": ("10,000 Tokens", "万Token"),
+    "Tiers": ("Tiers", "阶梯"),
+    "Input Tokens": ("Input Tokens", "输入Token"),
+    "Cached Input Tokens": ("Cached Input Tokens", "缓存命中输入Token"),
+    "Cache Write Tokens (5 min)": ("Cache Write Tokens (5 min)", "缓存写入(5分钟)Token"),
+    "Cache Write Tokens (1 h)": ("Cache Write Tokens (1 h)", "缓存写入(1小时)Token"),
+    "Output Tokens": ("Output Tokens", "输出Token"),
+    "Reasoning Tokens": ("Reasoning Tokens", "推理Token"),
     "note": (
         "Amounts are exact and rounded once, in the line Rounding; printed parts add up.",
         "金额精确到十位小数,仅在“抹零”一行舍入一次;所列各项之和等于合计。本账单不作为税务凭证。",

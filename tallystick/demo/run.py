@@ -1,7 +1,9 @@
 """Run the demo: a service on loopback, a month through its receiver, three bills, one table."""
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from hashlib import sha256
 from importlib.resources import files
@@ -19,7 +21,7 @@ from tallystick.server import BackgroundService, free_port
 from tallystick.settings import Settings
 from tallystick.show import console, show_rows
 
-_FORMATS = (("csv", "focus-1.2.csv"), ("json", "focus-1.2.json"))
+_FORMATS = (("csv", "focus-1.2.csv"), ("json", "focus-1.2.json"), ("parquet", "focus-1.2.parquet"))
 _SHAPES = {
     "xlsx": "xlsx", "alibaba": "alibaba.csv", "ndjson": "ndjson", "journal": "journal.csv",
     "beancount": "beancount", "pdf": "pdf",
@@ -86,10 +88,10 @@ def _bills(client: Client) -> list[dict[str, Any]]:
 
 
 def _export(client: Client, bills: list[dict[str, Any]], folder: Path) -> None:
-    """Write every bill, the usage by hour, and the FOCUS rows."""
+    """Write every bill, what proves the first, the usage by hour, and FOCUS in both versions."""
     folder.mkdir(parents=True, exist_ok=True)
     with Progress(transient=True) as progress:
-        task = progress.add_task("exporting", total=2 * len(bills) + len(_FORMATS) + 1)
+        task = progress.add_task("exporting", total=2 * len(bills) + len(_FORMATS) + 3)
         for bill in bills:
             text = json.dumps(bill, ensure_ascii=False, indent=1)
             (folder / f"bill-{bill['id']}.json").write_text(text, "utf-8")
@@ -99,14 +101,26 @@ def _export(client: Client, bills: list[dict[str, Any]], folder: Path) -> None:
             answer = client.request("GET", "/v1/exports/focus", params=params)
             (folder / name).write_bytes(answer.content)
             progress.advance(task)
+        _unpack(client, "/v1/exports/focus-datasets", {"month": MONTH}, folder / "focus-1.4")
+        progress.advance(task)
         for bill in bills:
             _print(client, bill["id"], folder)
             progress.advance(task)
+        proven = bills[0]["id"]
+        _unpack(client, f"/v1/bundles/{proven}", {}, folder / f"proof-{proven}")
+        progress.advance(task)
         by = "hour,account,project,pool,model,operation,outcome"
         usage = client.request("GET", "/v1/usage", params={"month": MONTH, "by": by}).json()
         (folder / "usage-by-hour.json").write_text(json.dumps(usage["rows"], indent=1), "utf-8")
         progress.advance(task)
     _write_manifest(bills, folder)
+
+
+def _unpack(client: Client, path: str, params: Mapping[str, str], folder: Path) -> None:
+    """Write the files of an archive."""
+    answer = client.request("GET", path, params=params)
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as held:
+        held.extractall(folder)
 
 
 def _print(client: Client, bill: str, folder: Path) -> None:
@@ -128,7 +142,11 @@ def _write_manifest(bills: list[dict[str, Any]], folder: Path) -> None:
     path.unlink(missing_ok=True)
     said = {
         "bills": [{key: bill[key] for key in ("id", "payable", "currency")} for bill in bills],
-        "files": {p.name: sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())},
+        "files": {
+            str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        },
     }
     path.write_text(json.dumps(said, indent=1), "utf-8")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from pricing.focus.parquet import schema_id
 from tallystick.cli import app
 
 pytest.importorskip("obstore", reason="the extra `storage` is not installed")
@@ -47,7 +48,7 @@ def test_a_month_without_bills_is_delivered_once_and_closed(tmp_path: Path) -> N
     assert ["were there already" in said for said in done] == [False, True, False, False]
     told = manifest(tmp_path / "out")
     assert (told["state"], told["sequence"], told["schema_id"]) == (
-        "closed", 2, "focus-1.2-CostAndUsage-67",
+        "closed", 2, schema_id("1.2"),
     )  # fmt: skip
 
 

@@ -5,15 +5,21 @@ import sys
 from decimal import ROUND_DOWN, Decimal
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from beancount.loader import load_file
 from conftest import ROOT
 from openpyxl import load_workbook
+from pyarrow import parquet
 from pypdf import PdfReader
 
+from pricing.focus.bundle import file_faults
+from pricing.focus.folder import folder_faults
+from pricing.focus.read import decoded
 from pricing.prices.book import Item
 from pricing.prices.store import shipped_book
+from pricing.proof.verification import checked
 from tallystick.demo.traffic import SPANS_PER_BODY, bodies, windows
 
 
@@ -34,14 +40,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 
 def test_running_it_twice_changes_nothing(demo: tuple[str, Path]) -> None:
+    """A proof tells the cutoffs of its draft, which are another run's."""
     table, folder = demo
     exports = folder / "seed-1" / "exports"
-    before = {p.name: p.read_bytes() for p in exports.glob("focus*")}
 
+    def written() -> dict[str, bytes]:
+        files = {str(p.relative_to(exports)): p for p in exports.rglob("*") if p.is_file()}
+        return {
+            name: path.read_bytes()
+            for name, path in files.items()
+            if not name.startswith(("proof-", "manifest"))
+        }
+
+    before = written()
     again = run(folder)
 
     assert again == table
-    assert {p.name: p.read_bytes() for p in exports.glob("focus*")} == before
+    assert len(before) > 20
+    assert written() == before
 
 
 def test_the_printed_quantities_and_the_price_list_give_the_same_fen(
@@ -92,9 +108,30 @@ def test_a_seed_makes_one_month_and_another_seed_another() -> None:
     assert SPANS_PER_BODY * len(list(bodies(3))) > 30_000
 
 
+def test_the_focus_files_of_the_demo_agree_and_its_proof_checks_out(
+    demo: tuple[str, Path],
+) -> None:
+    exports = demo[1] / "seed-1" / "exports"
+    total = sum(Decimal(x["payable"]) for x in manifest_of(exports)["bills"])
+    sets = {p.name: p.read_bytes() for p in (exports / "focus-1.4").iterdir()}
+    rows = csv.DictReader(sets["cost_and_usage.csv"].decode().splitlines())
+    table = parquet.read_table(exports / "focus-1.2.parquet")
+    proof = {p.name: p.read_bytes() for p in (exports / "proof-acme-202610").iterdir()}
+
+    assert file_faults(decoded((exports / "focus-1.2.csv").read_bytes())[0]) == []
+    assert folder_faults(sets) == []
+    assert sum(Decimal(row["BilledCost"]) for row in rows) == total
+    assert sum(table.column("BilledCost").to_pylist()) == total
+    assert checked(proof).faults == ()
+
+
+def manifest_of(exports: Path) -> Any:
+    return json.loads((exports / "manifest.json").read_text("utf-8"))
+
+
 def test_every_shape_of_a_bill_comes_to_the_same_fen(demo: tuple[str, Path]) -> None:
     exports = demo[1] / "seed-1" / "exports"
-    manifest = json.loads((exports / "manifest.json").read_text("utf-8"))
+    manifest = manifest_of(exports)
 
     for bill in manifest["bills"]:
         name, payable = bill["id"], Decimal(bill["payable"])

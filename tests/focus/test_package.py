@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from metering.period import Period
+from metering.period import Period, month_of
 from pricing.bills.bill import Bill, State
 from pricing.bills.signed import Signed
 from pricing.focus.datasets import DATASETS
 from pricing.focus.package import FILES, BadPackageError, Package, package_files
+from pricing.focus.package_store import Packages
 from pricing.focus.sets import Invoice, billing_periods, contract_commitments
 from pricing.jobs import Office
-from tests.pricing.month_notation import at, bill_of, month_from, small_book
+from tests.pricing.month_notation import BEIJING, at, bill_of, month_from, small_book
 from tests.pricing.office_notation import LATER, OCTOBER, issued, tell
 
 MONTH = """
@@ -153,3 +154,23 @@ def test_periods_of_two_zones_are_two_rows() -> None:
     )
 
     assert len(billing_periods([Invoice(bill), Invoice(other)], "us")) == 2
+
+
+def test_a_commitment_that_a_correction_is_about_is_told_after_its_term(ledger: Engine) -> None:
+    order = "sub s1 n1 g4.xlarge.gu10 2026-09-15\n"
+    office = tell(ledger, f"{order}ran n1 2026-10-02 2026-10-03")
+    issued(office)
+    ran = month_from(f"{order}ran n1 2026-10-04 2026-10-05")
+    office.meter.put_intervals(ran.intervals)
+
+    def november(account: str, month: str) -> Bill:
+        return office.billing.draft(office.meter.account(account), month_of(month, BEIJING), LATER)
+
+    packages = Packages(office.meter, office.bills, office.contracts, november, lambda: 0)
+    package = packages.package("2026-11", "acme")
+
+    corrected = {row["x_ContractId"] for one in package.invoices for row in one.bill.rows}
+    [contract] = [one for one in package.contracts if one.id == "s1"]
+    assert "s1" in corrected
+    assert not contract.period.overlap(package.month)
+    assert read(package_files(package), "ContractCommitment")

@@ -1,42 +1,18 @@
 """The samples of both versions: those that are right have no faults, planted faults are found."""
 
-import csv
-import io
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from pricing.focus.bundle import bundle_faults, file_faults
 from pricing.focus.columns import CHARGE_CATEGORIES
-
-SAMPLES = Path(__file__).parent / "samples"
-SETS = {
-    "CostAndUsage": "cost_and_usage",
-    "BillingPeriod": "billing_period",
-    "InvoiceDetail": "invoice_detail",
-    "ContractCommitment": "contract_commitment",
-}
-
-
-def lines(name: str) -> list[str]:
-    with (SAMPLES / name).open(newline="", encoding="utf-8") as file:
-        return list(file)
-
-
-def bundle(folder: str) -> dict[str, list[str]]:
-    return {name: lines(f"{folder}/{file}.csv") for name, file in SETS.items()}
+from tests.focus import planted
+from tests.focus.planted import bundle, lines
 
 
 def changed(text: list[str], number: int, **cells: str) -> list[str]:
     """Return lines of a file with some cells of one line changed."""
-    rows = list(csv.DictReader(text))
-    rows[number - 2] |= cells
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, rows[0].keys())
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue().splitlines(keepends=True)
+    return planted.changed(text, number, cells)
 
 
 def header_1_4() -> list[str]:

@@ -111,7 +111,7 @@ def test_an_agreed_factor_is_between_list_and_contracted_price(inputs: Inputs) -
     assert (row["ListCost"], row["ContractedCost"], row["BilledCost"]) == (2, D("0.4"), D("0.4"))
 
 
-def test_a_tier_s_row_has_the_tier_s_price_unless_a_flat_amount_is_in_it(inputs: Inputs) -> None:
+def test_a_tier_with_a_flat_amount_in_it_is_one_at_its_whole_price(inputs: Inputs) -> None:
     """
     model m1 shared - 2026-10-01
     used  2026-10-06T10 shared fresh=3000000
@@ -122,7 +122,9 @@ def test_a_tier_s_row_has_the_tier_s_price_unless_a_flat_amount_is_in_it(inputs:
 
     assert first["ChargeDescription"] == "any model, tokens"
     assert second["ChargeDescription"] == "any model, tokens, price tier 2"
-    assert [row["ListUnitPrice"] for row in (first, second)] == [4, None]
+    assert [row["ListUnitPrice"] for row in (first, second)] == [4, 5]
+    assert [row["PricingQuantity"] for row in (first, second)] == [1, 1]
+    assert [row["PricingUnit"] for row in (first, second)] == ["1000000 Tokens", "Tiers"]
     assert [row["BilledCost"] for row in (first, second)] == [4, 5]
     assert [row["SkuPriceDetails"] for row in (first, second)] == [{"x_Tier": "1"}, {"x_Tier": "2"}]
     assert first["SkuPriceId"] == f"tokens-cn-hangzhou-{tiered.id}-1"

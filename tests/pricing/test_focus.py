@@ -66,7 +66,10 @@ def test_focus_has_57_columns_in_order_and_ours_come_after_them() -> None:
             {"CommitmentDiscountUnit": "Hours"},
             f"CommitmentDiscountQuantity and CommitmentDiscountUnit {BOTH}",
         ),
-        ({"SubAccountId": "p1"}, f"SubAccountId and SubAccountType {BOTH}"),
+        (
+            {"SubAccountId": "p1", "SubAccountName": "p1"},
+            f"SubAccountId and SubAccountType {BOTH}",
+        ),
         ({"RegionName": None}, f"RegionId and RegionName {BOTH}"),
         (
             {"ListCost": Decimal("9.26")},
@@ -108,7 +111,7 @@ def test_a_broken_purchase_is_told_in_one_sentence(changed: Mapping[str, Any], f
 def test_usage_of_a_commitment_says_how_much_was_used() -> None:
     bill = bill_of(month_from(f"{MONTH}ran n1 2026-10-06T10 2026-10-06T11"))
     [row] = lines_of(bill, CommitmentDiscountStatus="Used")
-    unused = {**row, "CommitmentDiscountStatus": "Unused"}
+    unused = {**row, "CommitmentDiscountStatus": "Unused", "ResourceId": "s1"}
     nothing = {**row, "ConsumedQuantity": None, "ConsumedUnit": None}
 
     assert faults(row) == []

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pypdf import PdfReader
 
 from pricing.bills.bill import Bill
-from pricing.shapes.font_store import NoFontError, font_files, missing
-from pricing.shapes.pdf import MissingGlyphError, pdf, printed_json, seen
+from pricing.shapes.font_store import NoFontError, _fonts, by_coverage, font_files, missing
+from pricing.shapes.pdf import MissingGlyphError, pdf, printed_json
+from pricing.statement.seen import seen
 from pricing.statement.statement import Statement, statement_of
 from pricing.statement.words import Language
 
@@ -97,3 +98,27 @@ def test_what_cannot_be_seen_is_spelled_out(bill: Bill) -> None:
     assert (
         sum(Decimal(part["amount"].replace(",", "")) for part in said["sections"]) == bill.payable
     )
+
+
+def test_the_font_that_draws_most_of_a_text_comes_first(fonts: list[Path]) -> None:
+    [path] = font_files(fonts)
+    own = next(iter(by_coverage("账", _names(path), fonts)))
+
+    assert by_coverage("账单 01", ["A font of nobody", own], fonts) == [own, "A font of nobody"]
+
+
+def _names(path: Path) -> list[str]:
+    return [name for font in _fonts(path) for name in sorted(font.names)]
+
+
+def test_a_font_without_a_name_or_a_character_map_has_none(tmp_path: Path) -> None:
+    (tmp_path / "empty.ttf").write_bytes(b"\0\1\0\0" + bytes(8))
+
+    assert _names(tmp_path / "empty.ttf") == []
+    assert missing("a", [tmp_path]) == ["a"]
+
+
+def test_classes_of_tokens_are_told_in_the_language_of_the_statement(bill: Bill) -> None:
+    told = {language: dict(statement_of(bill, language, ZONE).tokens) for language in Language}
+
+    assert told[Language.ENGLISH]["Input Tokens"] == told[Language.CHINESE]["输入Token"]

@@ -108,7 +108,7 @@ def test_a_statement_adds_up_as_printed(bill: Bill, language: Language) -> None:
     assert sum(section.amount for section in said.sections) == said.payable
     assert sum(amount for _, amount in said.summary) == said.payable
     assert [name for name, _ in said.hours] == ["n1", "n2"]
-    assert said.tokens[1] == ("Input Tokens", "1,024,517")
+    assert "1,024,517" in dict(said.tokens).values()
 
 
 def test_a_statement_says_what_it_is(bill: Bill) -> None:
