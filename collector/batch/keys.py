@@ -70,7 +70,11 @@ LOGGED = frozenset(
 )
 """Attributes without which no log record is an access log's, by their whole name or their path."""
 
-_MARKS = (*aliases.AGGREGATE_MARKS, *aliases.INCLUSIVE_MARKS)
+_MARKS = (
+    *aliases.AGGREGATE_MARKS,
+    *aliases.INCLUSIVE_MARKS,
+    *aliases.OUTPUT_INCLUSIVE_MARKS,
+)
 
 
 class Keys(NamedTuple):

@@ -5,7 +5,8 @@ their own table in ``usage_shape``, and who wrote a record in ``dialects``.
 
 Sources: OpenTelemetry semantic conventions 1.26 to 1.41 and semantic-conventions-genai;
 OpenInference semantic conventions; OpenLLMetry; vLLM 0.33 ``vllm.tracing``; SGLang 0.5.23;
-Vercel AI SDK 3 to 6 (``ai.*``); Langfuse, LangSmith, MLflow, Logfire and Pydantic AI.
+Vercel AI SDK 3 to 7 (``ai.*``); Langfuse, LangSmith, MLflow, Logfire, Pydantic AI, Strands, Google
+ADK 1 (``gcp.vertex.agent.*``), Codex, Sentry's ``consts`` and Langtrace.
 """
 
 INPUT = (
@@ -18,6 +19,7 @@ INPUT = (
     "ai.usage.promptTokens",
     "ai.usage.tokens",
     "gen_ai.response.prompt_tokens",
+    "llm.token.counts.prompt",
 )
 OUTPUT = (
     "gen_ai.usage.output_tokens",
@@ -28,6 +30,7 @@ OUTPUT = (
     "ai.usage.outputTokens",
     "ai.usage.completionTokens",
     "gen_ai.response.completion_tokens",
+    "llm.token.counts.completion",
 )
 TOTAL = (
     "gen_ai.usage.total_tokens",
@@ -35,6 +38,8 @@ TOTAL = (
     "llm.token_count.total",
     "ai.usage.totalTokens",
     "gen_ai.client.token.usage",
+    "llm.token.counts.total",
+    "codex.usage.total_tokens",
 )
 """Input and output together: it tells whether details are inside the other two or beside them."""
 CACHED = (
@@ -46,6 +51,7 @@ CACHED = (
     "gen_ai.usage.details.cache_read_tokens",
     "gen_ai.usage.details.cache_read_input_tokens",
     "gen_ai.usage.details.cached_tokens",
+    "gen_ai.usage.input_tokens.cached",
     "llm.usage.cache_read_input_tokens",
     "llm.token_count.prompt_details.cache_read",
     "ai.usage.cachedInputTokens",
@@ -57,6 +63,8 @@ WRITTEN = (
     "gen_ai.usage.cache_creation_input_tokens",
     "gen_ai.usage.cache_write_tokens",
     "gen_ai.usage.cache_creation_tokens",
+    "gen_ai.usage.cache_write_input_tokens",
+    "gen_ai.usage.input_tokens.cache_write",
     "gen_ai.usage.details.cache_write_tokens",
     "gen_ai.usage.details.cache_creation_input_tokens",
     "llm.usage.cache_creation_input_tokens",
@@ -77,6 +85,9 @@ REASONING = (
     "gen_ai.usage.thoughts_tokens",
     "gen_ai.usage.details.reasoning_tokens",
     "gen_ai.usage.details.thoughts_tokens",
+    "gen_ai.usage.output_tokens.reasoning",
+    "gen_ai.usage.experimental.reasoning_tokens",
+    "codex.usage.reasoning_output_tokens",
     "llm.usage.reasoning_tokens",
     "ai.usage.reasoningTokens",
     "ai.usage.outputTokenDetails.reasoningTokens",
@@ -90,11 +101,20 @@ INCLUSIVE_MARKS = (
 """Attributes that only a version writes whose input includes its details, whoever the provider.
 
 Source: https://github.com/getsentry/sentry-javascript/pull/21488 (Vercel AI SDK 6)."""
+OUTPUT_INCLUSIVE_MARKS = (
+    "gen_ai.usage.reasoning.output_tokens",
+    "ai.usage.outputTokenDetails.textTokens",
+    "ai.usage.outputTokenDetails.reasoningTokens",
+)
+"""The same for the output: names that came with the rule that reasoning is in it.
+
+Source: OpenTelemetry semantic conventions 1.41; ``@ai-sdk/otel`` 1.0 and ``ai`` 6."""
 
 USAGE_OBJECTS = (
     "gen_ai.usage.raw",
     "langfuse.observation.usage_details",
     "langsmith.usage_metadata",
+    "langsmith.metadata.usage_metadata",
     "mlflow.chat.tokenUsage",
     "metadata.usage_object",
     "llm.openai.usage",
@@ -104,6 +124,10 @@ USAGE_OBJECTS = (
     "ai_log",
 )
 """Attributes that hold usage as one object: a map, JSON, or a dictionary as Python prints it."""
+WHOLE_OBJECTS = ("mlflow.chat.tokenUsage",)
+"""Those of them whose input includes its details, though they are named as Anthropic does.
+
+Source: ``mlflow.anthropic.autolog`` and ``mlflow.bedrock.utils`` of MLflow 3."""
 
 OPERATION = ("gen_ai.operation.name", "llm.request.type", "ai.operationId")
 PROVIDER = (
@@ -138,6 +162,7 @@ TIER = (
     "tallystick.service_tier",
     "openai.response.service_tier",
     "gen_ai.openai.response.service_tier",
+    "gen_ai.response.service_tier",
     "anthropic.response.service_tier",
     "llm.openai.service_tier",
     "llm.anthropic.service_tier",
@@ -150,7 +175,7 @@ REQUESTED_TIER = (
     "gen_ai.request.service_tier",
 )
 RESPONSE_ID = ("gen_ai.response.id", "ai.response.id", "llm.openai.id", "llm.anthropic.id")
-ANSWER = ("output.value",)
+ANSWER = ("output.value", "gcp.vertex.agent.llm_response")
 """Attributes that hold a whole answer in JSON, of which its id and the details of its usage are
 read, and nothing is kept."""
 ENGINE_REQUEST_ID = ("gen_ai.request.id",)

@@ -1,6 +1,6 @@
 """Why a count is not plainly measured, and what that makes of its quality.
 
-Five reasons lie in the record itself, the other two in its counts.
+Some reasons lie in the record itself, the others in its counts.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from collector.dialect import aliases
 from collector.dialect.dialects import NO_OUTPUT, Dialect, Proof
-from collector.dialect.dissect import Reported
+from collector.dialect.dissect import Reported, count_of
 from collector.dialect.reading import Attributes, first, is_true, number, text
 from collector.dialect.usage_object import Object, at, has, object_of
 from collector.otlp import Record
@@ -31,6 +31,8 @@ class Caveat(StrEnum):
     """The client left early: what it saw last may be less than what was made."""
     EXCESS = "detail exceeds total"
     DISAGREEMENT = "totals disagree"
+    UNTOLD = "details untold"
+    """The provider counts a detail beside its total, and nothing tells where the client has it."""
     NO_INPUT = "no input count"
     NO_OUTPUT = "no output count"
     NONE = ""
@@ -62,7 +64,9 @@ def caveat_in_counts(reported: Reported, tokens: Tokens, call: Call) -> Caveat:
         return Caveat.NO_OUTPUT
     if reported.exceeds_totals:
         return Caveat.EXCESS
-    return Caveat.NONE if reported.total is None else Caveat.DISAGREEMENT
+    if reported.total is not None:
+        return Caveat.DISAGREEMENT
+    return Caveat.UNTOLD if reported.is_untold else Caveat.NONE
 
 
 def weakened(qualities: Qualities, caveat: Caveat) -> Qualities:
@@ -117,7 +121,8 @@ def _may_be_guessed(record: Record, proof: Proof) -> bool:
 
 
 def _is_proven(attributes: Attributes, proof: Proof) -> bool:
-    if first(attributes, proof.attributes) is not None:
+    told = [attributes[name] for name in proof.attributes if attributes.get(name) is not None]
+    if any(count_of(value) for value in told) if proof.is_count else told:
         return True
     objects = [object_of(attributes.get(n)) for n in aliases.USAGE_OBJECTS if proof.object_paths]
     return any(has(found, path) for found in objects for path in proof.object_paths)
@@ -163,7 +168,7 @@ _WORTH: dict[Caveat, dict[Quality, Quality]] = {
     **dict.fromkeys((Caveat.SAMPLED, Caveat.NO_COUNTS), dict.fromkeys(Quality, Quality.UNKNOWN)),
     **{
         caveat: {Quality.MEASURED: Quality.ESTIMATED}
-        for caveat in (Caveat.GUESSED, Caveat.CUT_SHORT, Caveat.DISAGREEMENT)
+        for caveat in (Caveat.GUESSED, Caveat.CUT_SHORT, Caveat.DISAGREEMENT, Caveat.UNTOLD)
     },
 }
 """What a caveat makes of a quality; ``detail exceeds total`` shows in the qualities already."""

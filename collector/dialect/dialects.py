@@ -4,6 +4,7 @@ New clients are new rows here and in ``aliases``; no rule elsewhere names one.
 """
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from collector.dialect import aliases
 
@@ -38,6 +39,8 @@ OPERATIONS: dict[str, str] = {
 AGGREGATES = frozenset(
     {
         "agent",
+        "agent_call",
+        "agent_step",
         "ai.embed",
         "ai.embedmany",
         "ai.generateobject",
@@ -106,8 +109,43 @@ _PROVIDERS = {
     spelling: name for name, others in PROVIDER_SPELLINGS.items() for spelling in (name, *others)
 }
 
-NATIVE_PROVIDERS = frozenset({"anthropic", "aws.bedrock"})
-"""Providers whose own APIs count cached and written tokens beside the input."""
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Whose own APIs count a detail beside its total, not in it."""
+
+    providers: frozenset[str]
+    models: tuple[str, ...]
+    """Parts of the models' names in lower case, where the provider named is none that is known:
+    agent frameworks name themselves."""
+
+    def is_of(self, provider: str, model: str) -> bool:
+        """Whether a call of a provider and a model falls under it."""
+        if provider in PROVIDER_SPELLINGS:
+            return provider in self.providers
+        return any(part in model.lower() for part in self.models)
+
+
+CACHE_BESIDE = Habit(frozenset({"anthropic", "aws.bedrock"}), ("claude", "anthropic", "nova"))
+"""Cached and written tokens are beside the input.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching and Amazon Bedrock's
+``TokenUsage``."""
+REASONING_BESIDE = Habit(frozenset({"gcp.gemini", "gcp.gen_ai", "gcp.vertex_ai"}), ("gemini",))
+"""Thoughts are beside the candidates.
+
+Source: https://ai.google.dev/api/generate-content#UsageMetadata"""
+
+
+class Counting(Enum):
+    """What a client makes of counts that the provider's API has beside a total."""
+
+    WHOLE = auto()
+    """It puts them into the total, as the conventions want it since 1.40."""
+    NATIVE = auto()
+    """It leaves them beside, so that a total without its detail may be too small."""
+    UNTOLD = auto()
+    """Nobody knows: some do, some do not."""
 
 
 def provider_named(text: str) -> str:
@@ -136,6 +174,8 @@ class Proof:
     attributes: tuple[str, ...] = ()
     object_paths: tuple[str, ...] = ()
     """Paths inside a usage object."""
+    is_count: bool = False
+    """Whether a zero proves nothing, for the client writes it where it saw none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +192,10 @@ class Dialect:
     is_whole: bool = False
     """Whether ``scope`` is the whole name."""
     is_gateway: bool = False
-    counts_as_provider: bool = False
-    """Whether its input leaves out cached and written tokens where the provider's API does."""
+    input: Counting = Counting.WHOLE
+    """Whether its input has the cached and written tokens in it."""
+    output: Counting = Counting.WHOLE
+    """Whether its output has the reasoning tokens in it."""
     is_per_choice: bool = False
     """Whether it tells of each choice of a call alone, each with the whole prompt."""
     opening_type: str = ""
@@ -163,9 +205,12 @@ class Dialect:
 
 
 _CACHE_TOLD = Proof(attributes=(*aliases.CACHED, *aliases.WRITTEN))
+_CACHE_COUNTED = Proof(attributes=(*aliases.CACHED, *aliases.WRITTEN), is_count=True)
+"""OpenLIT writes zeros where the last event of an Anthropic stream tells no cache."""
 _DETAILS_PARSED = Proof(object_paths=("prompt_tokens_details.audio_tokens",))
 _NOTHING = Proof()
 """OpenLLMetry adds the first event's one output token to the last event's sum (Anthropic)."""
+_NATIVE, _UNTOLD = Counting.NATIVE, Counting.UNTOLD
 
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -174,33 +219,74 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("tallystick", "tallystick", 0, is_gateway=True),
     Dialect("envoy-ai-gateway", "envoyproxy/ai-gateway", 4, is_gateway=True),
     Dialect("litellm", "litellm", 5, is_gateway=True, stream_proof=_DETAILS_PARSED),
+    Dialect("otel-framework", "opentelemetry.instrumentation.genai.langchain", 26),
     Dialect("otel", "opentelemetry.instrumentation.genai.", 10),
     Dialect("otel", "opentelemetry.util.genai", 10),
+    Dialect("otel", "@opentelemetry/instrumentation-aws-sdk", 10, input=_NATIVE),
     Dialect("otel", "@opentelemetry/instrumentation-", 10),
     Dialect("otel", "opentelemetry.instrumentation.openai_v2", 11),
+    Dialect("otel", "opentelemetry.instrumentation.google_genai", 11),
+    Dialect("otel", "opentelemetry.instrumentation.botocore", 11, input=_NATIVE),
     Dialect("anthropic-sdk", "com.anthropic.sdk.", 12),
-    Dialect("openinference", "openinference.instrumentation.", 20),
-    Dialect("openinference", "@arizeai/openinference-", 20),
+    Dialect("openinference-framework", "openinference.instrumentation.openai_agents", 27),
+    Dialect("openinference", "openinference.instrumentation.openai", 20),
+    Dialect("openinference", "openinference.instrumentation.anthropic", 20),
+    Dialect("openinference", "openinference.instrumentation.bedrock", 20),
+    Dialect("openinference", "openinference.instrumentation.google_genai", 20),
+    Dialect("openinference", "openinference.instrumentation.groq", 20),
+    Dialect("openinference", "openinference.instrumentation.mistralai", 20),
+    Dialect("openinference", "openinference.instrumentation.vertexai", 20, output=_UNTOLD),
+    Dialect("openinference-litellm", "openinference.instrumentation.litellm", 26),
+    Dialect("openinference-framework", "openinference.instrumentation.langchain", 27),
+    Dialect(
+        "openinference-framework", "openinference.instrumentation.", 27,
+        input=_UNTOLD, output=_UNTOLD,
+    ),
+    Dialect("openinference-framework", "@arizeai/openinference-instrumentation-langchain", 27),
+    Dialect("openinference", "@arizeai/openinference-", 20, input=_UNTOLD, output=_UNTOLD),
     Dialect("openllmetry", "opentelemetry.instrumentation.anthropic", 21, stream_proof=_NOTHING),
-    Dialect("openllmetry", "opentelemetry.instrumentation.", 21),
-    Dialect("openllmetry", "@traceloop/", 21),
-    Dialect("langfuse", "langfuse-sdk", 22),
+    Dialect("openllmetry", "opentelemetry.instrumentation.bedrock", 21, input=_NATIVE),
+    Dialect(
+        "openllmetry", "opentelemetry.instrumentation.google_generativeai", 21, output=_NATIVE
+    ),
+    Dialect("openllmetry", "opentelemetry.instrumentation.langchain", 28),
+    Dialect(
+        "openllmetry", "opentelemetry.instrumentation.", 21, input=_UNTOLD, output=_UNTOLD
+    ),
+    Dialect("openllmetry", "@traceloop/instrumentation-anthropic", 21, input=_NATIVE),
+    Dialect("openllmetry", "@traceloop/", 21, input=_UNTOLD, output=_UNTOLD),
+    Dialect("langfuse", "langfuse-sdk", 22, input=_UNTOLD, output=_UNTOLD),
     Dialect("logfire", "logfire.", 22, opening_type="span"),
     Dialect(
         "openlit", "openlit.instrumentation.anthropic", 23,
-        counts_as_provider=True, stream_proof=_CACHE_TOLD,
+        input=_NATIVE, stream_proof=_CACHE_COUNTED,
     ),
     Dialect(
         "openlit", "openlit.instrumentation.bedrock", 23,
-        counts_as_provider=True, stream_proof=_CACHE_TOLD,
+        input=_NATIVE, stream_proof=_CACHE_TOLD,
     ),
-    Dialect("openlit", "openlit.", 23, stream_proof=_CACHE_TOLD),
+    Dialect(
+        "openlit", "openlit.instrumentation.google_ai_studio", 23,
+        output=_NATIVE, stream_proof=_CACHE_TOLD,
+    ),
+    Dialect(
+        "openlit", "openlit.", 23, input=_UNTOLD, output=_UNTOLD, stream_proof=_CACHE_TOLD
+    ),
     Dialect("pydantic-ai", "pydantic-ai", 24),
-    Dialect("vercel-ai", "ai", 25, is_whole=True, counts_as_provider=True),
+    Dialect("vercel-ai", "ai", 25, is_whole=True, input=_NATIVE, output=_NATIVE),
+    Dialect("vercel-ai", "gen_ai", 25, is_whole=True),
+    Dialect("strands", "strands.telemetry", 29, input=_NATIVE, output=_UNTOLD),
     Dialect("sglang", "sglang server", 40, is_engine=True),
     Dialect("vllm", "vllm.", 41, is_engine=True, is_per_choice=True),
 )  # fmt: skip
-OTHER_DIALECT = Dialect("otel", "", 30)
+"""Frameworks rank behind the SDKs that they call, within one suite too: both may tell of a call,
+each in a trace of its own.
+
+Sources: the released packages, run against a server with known counts: OpenTelemetry contrib 0.66b2
+and genai 1.3b0, OpenInference of November 2026, OpenLLMetry 0.62.4, OpenLIT 1.45, Langfuse 5.0.4,
+Logfire 5.2, Pydantic AI 1 and 2, Vercel AI SDK 3 to 7, Strands Agents, Google ADK 1.14.
+"""
+OTHER_DIALECT = Dialect("otel", "", 30, input=_UNTOLD, output=_UNTOLD)
 """Any other SDK that speaks the OpenTelemetry conventions."""
 
 LOG_RANK = 1

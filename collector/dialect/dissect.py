@@ -28,6 +28,12 @@ class Reported:
     """Input and output together, until both are known to agree with it."""
     is_whole: bool = False
     """Whether the input is known to include its cached and written tokens."""
+    is_output_whole: bool = False
+    """The same for the output and its reasoning tokens."""
+    is_totalled: bool = False
+    """Whether a total was told that agrees with both."""
+    is_untold: bool = False
+    """Whether a total may leave out a detail that nothing tells, or that may be in it or beside."""
 
     @property
     def is_silent(self) -> bool:
@@ -74,7 +80,9 @@ class Reported:
             input=whole_input,
             output=whole_output,
             total=None,
+            is_totalled=True,
             is_whole=self.is_whole or whole_input != self.input,
+            is_output_whole=self.is_output_whole or whole_output != self.output,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from collector.dialect import aliases, dialects
+from collector.dialect.beside import with_all_inside
 from collector.dialect.call import (
     Answer,
     answer_of,
@@ -177,10 +178,12 @@ def _reported(attributes: Attributes, answer: Answer) -> Reported:
         reasoning=count(attributes, aliases.REASONING),
         total=count(attributes, aliases.TOTAL),
         is_whole=any(mark in attributes for mark in aliases.INCLUSIVE_MARKS),
+        is_output_whole=any(mark in attributes for mark in aliases.OUTPUT_INCLUSIVE_MARKS),
     ).settled()
     for name in aliases.USAGE_OBJECTS:
         if name in attributes:
-            reported = completed(reported, usage_object(attributes[name]))
+            is_whole = name in aliases.WHOLE_OBJECTS
+            reported = completed(reported, usage_object(attributes[name], is_whole=is_whole))
     if answer:
         reported = completed(reported, answer_usage(answer), may_total=False)
     return reported.settled()
@@ -190,10 +193,7 @@ def _counts(
     record: Record, dialect: Dialect, call: Call, answer: Answer
 ) -> tuple[Tokens, Qualities, Caveat]:
     """Return the disjoint counts of a call, and what they are worth."""
-    reported = _reported(record.attributes, answer)
-    is_native = dialect.counts_as_provider and call.provider in dialects.NATIVE_PROVIDERS
-    if is_native and not reported.is_whole:
-        reported = reported.with_beside(reported.input_details, 0)
+    reported = with_all_inside(_reported(record.attributes, answer), dialect, call)
     if call.operation in dialects.NO_OUTPUT and reported.output is None:
         reported = replace(reported, output=0)
     tokens, qualities = dissect(reported)

@@ -29,16 +29,17 @@ class Told:
     bare_output: int | None = None
 
 
-def usage_object(value: object) -> Told:
+def usage_object(value: object, *, is_whole: bool = False) -> Told:
     """Return what a usage object reports; nothing where the value is none.
 
-    Counts beside a total are added to it here, so that all objects come out alike.
+    Counts beside a total are added to it here, so that all objects come out alike; but not where
+    the client that wrote it is known to have added them.
 
     >>> told = usage_object("{'input_tokens': 5, 'cache_read_input_tokens': 4}")
     >>> told.reported.input, told.reported.cached, told.bare_input
     (9, 4, 5)
     """
-    return _first_told(object_of(value), ("", *NESTS))
+    return _first_told(object_of(value), ("", *NESTS), is_whole=is_whole)
 
 
 def answer_usage(answer: Object) -> Told:
@@ -113,6 +114,7 @@ def _with_output(reported: Reported, other: Reported) -> Reported:
         reported,
         output=_first(other.output, reported.output),
         reasoning=_first(reported.reasoning, other.reasoning),
+        is_output_whole=reported.is_output_whole or other.output is not None,
     )
 
 
@@ -132,16 +134,19 @@ def _first(mine: int | None, other: int | None) -> int | None:
     return other if mine is None else mine
 
 
-def _first_told(found: Object, nests: Paths) -> Told:
-    told = (_told(at(found, nest)) for nest in nests)
+def _first_told(found: Object, nests: Paths, *, is_whole: bool = False) -> Told:
+    told = (_told(at(found, nest), is_whole=is_whole) for nest in nests)
     return next((one for one in told if one is not None), Told(Reported()))
 
 
-def _told(found: object) -> Told | None:
+def _told(found: object, *, is_whole: bool) -> Told | None:
     if not isinstance(found, Mapping):
         return None
     shape = next((s for s in SHAPES if any(at(found, m) is not None for m in s.marks)), None)
-    return _read(found, shape) if shape else None
+    if shape is None:
+        return None
+    inside = replace(shape, is_cache_beside=False, is_reasoning_beside=False)
+    return _read(found, inside if is_whole else shape)
 
 
 def _read(found: Object, shape: Shape) -> Told:

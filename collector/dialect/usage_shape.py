@@ -5,7 +5,8 @@ which a mark is found counts.
 
 Sources: the API references of OpenAI, Anthropic, Google (``usageMetadata``), Amazon Bedrock
 (``TokenUsage``), Cohere (``billed_units``), Alibaba DashScope and Ollama; Langfuse
-``usage_details``; LangChain ``usage_metadata``; MLflow; Vercel AI SDK 5 and 6; Higress ``ai_log``.
+``usage_details``; LangChain ``usage_metadata``; MLflow; Vercel AI SDK 4 to 6, whose
+``providerMetadata`` keeps each provider's under its name; Higress ``ai_log``.
 """
 
 from dataclasses import dataclass
@@ -42,6 +43,12 @@ NESTS: Paths = (
     "usage_metadata",
     "response.usage",
     "anthropic.usage",
+    "anthropic",
+    "bedrock.usage",
+    "google.usageMetadata",
+    "vertex.usageMetadata",
+    "openai",
+    "azure",
     "llm_output.token_usage",
     "meta",
 )
@@ -52,6 +59,16 @@ SHAPES: tuple[Shape, ...] = (
         marks=("billed_units.input_tokens", "billed_units.output_tokens"),
         input=("billed_units.input_tokens",),
         output=("billed_units.output_tokens",),
+    ),
+    Shape(  # Gemini, as its REST API and its Python client spell it
+        marks=("promptTokenCount", "prompt_token_count"),
+        input=("promptTokenCount", "prompt_token_count"),
+        output=("candidatesTokenCount", "candidates_token_count"),
+        total=("totalTokenCount", "total_token_count"),
+        cached=("cachedContentTokenCount", "cached_content_token_count"),
+        reasoning=("thoughtsTokenCount", "thoughts_token_count"),
+        beside_input=("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
+        is_reasoning_beside=True,
     ),
     Shape(  # OpenAI, and all who speak its chat API; LiteLLM's own objects
         marks=("prompt_tokens", "completion_tokens"),
@@ -130,16 +147,6 @@ SHAPES: tuple[Shape, ...] = (
         output=("output_tokens",),
         total=("total_tokens",),
     ),
-    Shape(  # Gemini, as its REST API and its Python client spell it
-        marks=("promptTokenCount", "prompt_token_count"),
-        input=("promptTokenCount", "prompt_token_count"),
-        output=("candidatesTokenCount", "candidates_token_count"),
-        total=("totalTokenCount", "total_token_count"),
-        cached=("cachedContentTokenCount", "cached_content_token_count"),
-        reasoning=("thoughtsTokenCount", "thoughts_token_count"),
-        beside_input=("toolUsePromptTokenCount", "tool_use_prompt_token_count"),
-        is_reasoning_beside=True,
-    ),
     Shape(  # Vercel AI SDK 6
         marks=("inputTokens.total", "outputTokens.total"),
         input=("inputTokens.total",),
@@ -147,6 +154,11 @@ SHAPES: tuple[Shape, ...] = (
         cached=("inputTokens.cacheRead",),
         written=("inputTokens.cacheWrite",),
         reasoning=("outputTokens.reasoning",),
+    ),
+    Shape(  # Vercel AI SDK 4: what OpenAI counts in its totals, without them
+        marks=("cachedPromptTokens",),
+        cached=("cachedPromptTokens",),
+        reasoning=("reasoningTokens",),
     ),
     Shape(  # Vercel AI SDK 5
         marks=("cachedInputTokens", "inputTokenDetails", "outputTokenDetails", "reasoningTokens"),
@@ -190,9 +202,9 @@ SHAPES: tuple[Shape, ...] = (
         input=("prompt_eval_count",),
         output=("eval_count",),
     ),
-    Shape(  # Vercel AI SDK 4: what Anthropic counts beside the input, without the input
-        marks=("anthropic.cacheReadInputTokens", "anthropic.cacheCreationInputTokens"),
-        cached=("anthropic.cacheReadInputTokens",),
-        written=("anthropic.cacheCreationInputTokens",),
+    Shape(  # Vercel AI SDK 4 and 5: what Anthropic and Bedrock count beside the input, without it
+        marks=("cacheReadInputTokens", "cacheCreationInputTokens", "cacheWriteInputTokens"),
+        cached=("cacheReadInputTokens",),
+        written=("cacheCreationInputTokens", "cacheWriteInputTokens"),
     ),
 )
