@@ -18,7 +18,7 @@ from metering.rows_store import insert_rows
 from metering.store import exclusive
 from metering.tables import AccountRow, UsageRow
 
-_AT_ONCE = 50
+_AT_ONCE = 250
 """Accounts of a transaction, so that others may write in between."""
 _USAGE = SQLModel.metadata.tables[str(UsageRow.__tablename__)]
 _ABOUT = (_USAGE.c.account, *(_USAGE.c[n] for n in KIND), _USAGE.c.project, _USAGE.c.resource)
