@@ -165,6 +165,21 @@ def test_rows_of_an_earlier_version_are_of_the_standard_tier(events: EventStore)
     assert again.conflicts() == []
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_call_that_ends_at_the_turn_of_an_hour_is_in_the_later_one(
+    events: EventStore, count: int
+) -> None:
+    hours = [hour(f"2026-10-01T{at:02}") for at in range(9, 9 + count)]
+    ends = [f"2026-10-01T{at:02}:{minute}Z" for at in range(9, 14) for minute in ("00", "59:59")]
+    events.record([event(end, end, fresh=2**n) for n, end in enumerate(ends)])
+
+    sums = events.sums(hours, events.cutoff())
+
+    assert {k.hour: s.fresh for k, s in sums.items()} == {
+        at: 3 * 4**n for n, at in enumerate(hours)
+    }
+
+
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=batches)
 def test_hours_summed_together_equal_hours_summed_alone(
