@@ -35,7 +35,7 @@ def export(
     metadata = (("authorization", f"Bearer {key}"),)
     with grpc.insecure_channel(service.grpc_address) as channel:
         call = channel.unary_unary(method)
-        answer: bytes = call(body, metadata=metadata, compression=compression, timeout=20)
+        answer: bytes = call(body, metadata=metadata, compression=compression, timeout=60)
     return answer
 
 

@@ -306,7 +306,7 @@ def test_a_hundred_requests_at_once_are_all_taken_and_counted(
 def test_the_sdk_exporter_of_opentelemetry_reaches_the_usage_report(
     shared_service: Service, model: str
 ) -> None:
-    exporter = OTLPSpanExporter(endpoint=f"{shared_service.address}/v1/traces", timeout=10)
+    exporter = OTLPSpanExporter(endpoint=f"{shared_service.address}/v1/traces", timeout=60)
     provider = TracerProvider(resource=Resource.create({"service.name": "an application"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     with provider.get_tracer("an.sdk").start_as_current_span("chat") as sent:
