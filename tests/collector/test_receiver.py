@@ -119,6 +119,7 @@ def test_a_body_in_chunks_is_taken(shared_service: Service, model: str) -> None:
         f"{shared_service.address}/v1/traces",
         content=chunks(),
         headers={"Content-Type": PROTOBUF},
+        timeout=60,
     )
 
     assert "content-length" not in answer.request.headers
@@ -218,7 +219,7 @@ def test_bad_gzip_is_refused(shared_service: Service, body: bytes) -> None:
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_allowed(shared_service: Service, method: str, path: str) -> None:
-    answer = httpx2.request(method, shared_service.address + path)
+    answer = httpx2.request(method, shared_service.address + path, timeout=60)
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
