@@ -211,7 +211,7 @@ def stop_service(service: Service) -> None:
     """Ask it to stop, and wait."""
     if service.process.poll() is None:
         service.process.terminate()
-    service.process.wait(timeout=30)
+    service.process.wait(timeout=120)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ SETUP = {
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = start_service(tmp_path_factory.mktemp("advice"))
-    httpx2.post(f"{service.address}/v1/setup", json=SETUP).raise_for_status()
+    httpx2.post(f"{service.address}/v1/setup", json=SETUP, timeout=60).raise_for_status()
     yield service
     stop_service(service)
 
@@ -138,7 +138,7 @@ def test_cost_is_set_beside_what_is_charged(running: Service) -> None:
     ],
 )
 def test_a_wrong_question_gets_one_sentence(running: Service, path: str, said: str) -> None:
-    answer = httpx2.get(f"{running.address}/v1/advice/{path}")
+    answer = httpx2.get(f"{running.address}/v1/advice/{path}", timeout=60)
 
     assert answer.status_code in {404, 422}
     assert said in answer.json()["detail"]

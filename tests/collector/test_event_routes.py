@@ -171,7 +171,7 @@ def test_both_paths_refuse_as_the_otlp_paths_do(guarded: Service, path: str, kin
         post(guarded, path, kind, b"{}", Content_Encoding="br"),
         post(guarded, path, kind, b"{}", Content_Encoding="gzip"),
         post(guarded, path, kind, b"\n" * LIMIT, Content_Encoding="identity"),
-        httpx2.get(guarded.address + path),
+        httpx2.get(guarded.address + path, timeout=60),
     ]
 
     statuses = [answer.status_code for answer in answers]

@@ -35,7 +35,7 @@ def export(
     metadata = (("authorization", f"Bearer {key}"),)
     with grpc.insecure_channel(service.grpc_address) as channel:
         call = channel.unary_unary(method)
-        answer: bytes = call(body, metadata=metadata, compression=compression, timeout=20)
+        answer: bytes = call(body, metadata=metadata, compression=compression, timeout=60)
     return answer
 
 
@@ -93,7 +93,9 @@ def test_grpc_and_http_tell_of_the_same_calls(guarded: Service) -> None:
     headers = {"Content-Type": "application/json", "Authorization": "Bearer ingest-1"}
 
     export(guarded, body)
-    httpx2.post(f"{guarded.address}/v1/traces", content=as_otlp_json(message), headers=headers)
+    httpx2.post(
+        f"{guarded.address}/v1/traces", content=as_otlp_json(message), headers=headers, timeout=60
+    )
 
     assert input_of(guarded, model) == 21
 

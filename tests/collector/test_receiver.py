@@ -119,6 +119,7 @@ def test_a_body_in_chunks_is_taken(shared_service: Service, model: str) -> None:
         f"{shared_service.address}/v1/traces",
         content=chunks(),
         headers={"Content-Type": PROTOBUF},
+        timeout=60,
     )
 
     assert "content-length" not in answer.request.headers
@@ -218,7 +219,7 @@ def test_bad_gzip_is_refused(shared_service: Service, body: bytes) -> None:
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_allowed(shared_service: Service, method: str, path: str) -> None:
-    answer = httpx2.request(method, shared_service.address + path)
+    answer = httpx2.request(method, shared_service.address + path, timeout=60)
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"
@@ -306,7 +307,7 @@ def test_a_hundred_requests_at_once_are_all_taken_and_counted(
 def test_the_sdk_exporter_of_opentelemetry_reaches_the_usage_report(
     shared_service: Service, model: str
 ) -> None:
-    exporter = OTLPSpanExporter(endpoint=f"{shared_service.address}/v1/traces", timeout=10)
+    exporter = OTLPSpanExporter(endpoint=f"{shared_service.address}/v1/traces", timeout=60)
     provider = TracerProvider(resource=Resource.create({"service.name": "an application"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     with provider.get_tracer("an.sdk").start_as_current_span("chat") as sent:

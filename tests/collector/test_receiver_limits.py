@@ -166,7 +166,7 @@ def test_a_request_without_the_right_key_is_refused_and_stores_nothing(
     body = traces([chat_span(1000 + zlib.crc32(sent.encode()))]).SerializeToString()
     key = {"Authorization": sent.encode("latin-1")} if sent else {}
     answer = httpx2.post(
-        f"{strict_service.address}/v1/traces", content=body, headers={**PROTOBUF, **key}
+        f"{strict_service.address}/v1/traces", content=body, headers={**PROTOBUF, **key}, timeout=60
     )
 
     assert answer.status_code == 401
@@ -200,7 +200,7 @@ def test_a_full_disk_is_answered_503_and_the_resend_is_counted(shared_service: S
     assert {answer.headers["retry-after"] for answer in refused} <= {"0", "1"}
     assert malformed.status_code == 400
     assert resent.status_code == 200
-    rows = httpx2.get(f"{address}/v1/usage", params={"by": "model"}).json()["rows"]
+    rows = httpx2.get(f"{address}/v1/usage", params={"by": "model"}, timeout=60).json()["rows"]
     assert [(r["requests"], r["input_tokens"]) for r in rows if r["model"] == "late"] == [(1, 10)]
 
 
@@ -298,7 +298,7 @@ trace.set_tracer_provider(provider)
 settings = Settings(data=sys.argv[1], port=int(sys.argv[2]))
 with BackgroundService(settings):
     answer = httpx2.post(settings.address + "/v1/traces", content=b"{}",
-                         headers={"Content-Type": "application/json"})
+                         headers={"Content-Type": "application/json"}, timeout=60)
 ours = len(exported.get_finished_spans())
 TestClient(FastAPI()).get("/")
 everybody = len(exported.get_finished_spans())

@@ -123,7 +123,7 @@ def test_pushed_metrics_are_readings_once_in_both_encodings_and_over_grpc(fleet:
         httpx2.post(url, content=told, headers={"Content-Type": "application/json"}, timeout=30),
     ]
     with grpc.insecure_channel(fleet.grpc_address) as channel:
-        over_grpc = channel.unary_unary(EXPORT)(BODY, timeout=20)
+        over_grpc = channel.unary_unary(EXPORT)(BODY, timeout=60)
     found = latest(fleet, "client_input_tokens", **ALL_TIME)
 
     assert [(a.status_code, a.content) for a in answers] == [(200, b""), (200, b"{}")]

@@ -223,7 +223,7 @@ def test_another_compression_is_unsupported(post: Post, signal: Signal, kind: st
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_allowed(address: str, signal: Signal, method: str) -> None:
     """MUST (RFC 9110 15.5.6): 405, with the methods that are allowed."""
-    answer = httpx2.request(method, address + signal.path)
+    answer = httpx2.request(method, address + signal.path, timeout=60)
 
     assert answer.status_code == 405
     assert "POST" in answer.headers["allow"]

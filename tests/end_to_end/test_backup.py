@@ -28,7 +28,9 @@ class Traffic(threading.Thread):
             first = self.acknowledged + 1
             content = traces([chat_span(n) for n in range(first, first + SPANS)])
             body = content.SerializeToString()
-            answer = httpx2.post(f"{self.address}/v1/traces", content=body, headers=HEADERS)
+            answer = httpx2.post(
+                f"{self.address}/v1/traces", content=body, headers=HEADERS, timeout=60
+            )
             assert answer.status_code == 200
             self.acknowledged += SPANS
 

@@ -151,12 +151,15 @@ def test_a_request_that_is_wrong_names_what(
 
 
 def test_bills_come_in_pages(billed: Service) -> None:
-    first = httpx2.get(f"{billed.address}/v1/bills", params={"limit": 1}).json()
+    first = httpx2.get(f"{billed.address}/v1/bills", params={"limit": 1}, timeout=60).json()
     second = httpx2.get(
-        f"{billed.address}/v1/bills", params={"limit": 1, "after": first["next"]}
+        f"{billed.address}/v1/bills", params={"limit": 1, "after": first["next"]}, timeout=60
     ).json()
 
     assert [r["id"] for page in (first, second) for r in page["rows"]] == [BILL, "acme-202610"]
     assert (
-        httpx2.get(f"{billed.address}/v1/bills", params={"month": "2026-09"}).json()["next"] is None
+        httpx2.get(f"{billed.address}/v1/bills", params={"month": "2026-09"}, timeout=60).json()[
+            "next"
+        ]
+        is None
     )

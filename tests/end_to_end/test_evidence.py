@@ -34,7 +34,9 @@ def send(service: Service, *spans: Span, scope: str = "my.sdk", name: str = "") 
     body = traces(list(spans), scope, **({"service__name": name} if name else {}))
     headers = {"Content-Type": "application/x-protobuf"}
     content = body.SerializeToString()
-    answer = httpx2.post(f"{service.address}/v1/traces", content=content, headers=headers)
+    answer = httpx2.post(
+        f"{service.address}/v1/traces", content=content, headers=headers, timeout=60
+    )
     assert (answer.status_code, answer.content) == (200, b"")
 
 

@@ -135,7 +135,7 @@ def test_a_wrong_declaration_is_refused_in_one_sentence_and_changes_nothing(
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
     assert bill_of(billed_once)["result_hash"] == before["result_hash"]
-    page = httpx2.get(f"{billed_once.address}/v1/bills/newcomer/2026-09")
+    page = httpx2.get(f"{billed_once.address}/v1/bills/newcomer/2026-09", timeout=60)
     assert page.status_code == 404
 
 
@@ -152,7 +152,9 @@ def test_a_wrong_declaration_is_refused_in_one_sentence_and_changes_nothing(
 def test_a_wrong_account_is_refused(
     billed_once: Service, account: dict[str, str], sentence: str
 ) -> None:
-    answer = httpx2.post(f"{billed_once.address}/v1/setup", json={"accounts": [account]})
+    answer = httpx2.post(
+        f"{billed_once.address}/v1/setup", json={"accounts": [account]}, timeout=60
+    )
 
     assert answer.status_code == 422
     assert sentence in answer.json()["error"]
@@ -160,9 +162,9 @@ def test_a_wrong_account_is_refused(
 
 def test_the_first_page_names_every_account_safely(service: Service) -> None:
     hostile = {"id": "evil", "name": "<script>alert(1)</script>"}
-    httpx2.post(f"{service.address}/v1/setup", json={"accounts": [hostile]})
+    httpx2.post(f"{service.address}/v1/setup", json={"accounts": [hostile]}, timeout=60)
 
-    page = httpx2.get(f"{service.address}/")
+    page = httpx2.get(f"{service.address}/", timeout=60)
 
     assert page.headers["content-type"].startswith("text/html")
     assert "&lt;script&gt;" in page.text

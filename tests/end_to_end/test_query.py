@@ -43,7 +43,7 @@ def command(*words: str, service: Service) -> Any:
 @pytest.fixture(scope="module")
 def month(shared_service: Service) -> Service:
     """A service with 60 requests over ten days of acme's month, and some of nobody's."""
-    declared = httpx2.post(f"{shared_service.address}/v1/setup", json=SETUP)
+    declared = httpx2.post(f"{shared_service.address}/v1/setup", json=SETUP, timeout=60)
     assert declared.status_code == 200, declared.text
     for tenant, first in (("t-acme", 1), ("=t-nobody", 100)):
         spans = [
@@ -57,7 +57,7 @@ def month(shared_service: Service) -> Service:
         body = traces(spans, tenant__id=tenant).SerializeToString()
         headers = {"Content-Type": "application/x-protobuf"}
         url = f"{shared_service.address}/v1/traces"
-        assert httpx2.post(url, content=body, headers=headers).status_code == 200
+        assert httpx2.post(url, content=body, headers=headers, timeout=60).status_code == 200
     return shared_service
 
 
@@ -98,7 +98,10 @@ def test_every_format_tells_the_same(month: Service) -> None:
     rows = asked(month, **params)["rows"]
     answers = {
         name: httpx2.get(
-            f"{month.address}/v1/usage", params=MONTH | params, headers={"Accept": media}
+            f"{month.address}/v1/usage",
+            params=MONTH | params,
+            headers={"Accept": media},
+            timeout=60,
         )
         for name, media in {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}.items()
     }
@@ -117,7 +120,7 @@ def test_pages_of_one_cursor_are_of_one_run(month: Service) -> None:
     pages = [asked(month, **params)]
     late = traces([chat_span(999, 10**6, T0)], tenant__id="t-acme").SerializeToString()
     headers = {"Content-Type": "application/x-protobuf"}
-    httpx2.post(f"{month.address}/v1/traces", content=late, headers=headers)
+    httpx2.post(f"{month.address}/v1/traces", content=late, headers=headers, timeout=60)
     while cursor := pages[-1]["next_cursor"]:
         pages.append(asked(month, **params, cursor=cursor))
 
@@ -154,7 +157,7 @@ def test_hours_that_ended_are_closed(month: Service) -> None:
 def test_a_question_that_makes_no_sense_gets_one_sentence(
     month: Service, path: str, code: int, sentence: str
 ) -> None:
-    answer = httpx2.get(month.address + path)
+    answer = httpx2.get(month.address + path, timeout=60)
 
     assert answer.status_code == code
     assert sentence in answer.json()["error"]

@@ -143,7 +143,7 @@ def send_calls(service: Service, count: int) -> None:
     spans = [chat_span(n, PROMPT, at=now) for n in range(1, count + 1)]
     body = traces(spans, tallystick__pool="shared", service__name="gw").SerializeToString()
     headers = {"Content-Type": "application/x-protobuf"}
-    answer = httpx2.post(f"{service.address}/v1/traces", content=body, headers=headers)
+    answer = httpx2.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
     assert answer.status_code == 200
 
 

@@ -119,7 +119,7 @@ def test_every_acknowledged_event_survives_kills_and_counts_once(
     for client in clients:
         client.stopping.set()
     for client in clients:
-        client.join(20)
+        client.join(60)
     requests = requests_at(service.address)
     stop_service(service)
 

@@ -62,7 +62,7 @@ def serving(meter: Meter) -> Iterator[int]:
 
 def posted(port: int, path: str, body: dict[str, Any]) -> socket.socket:
     text = json.dumps(body).encode()
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=60)
     connection.sendall(
         b"POST %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b"
         % (path.encode(), len(text), text)

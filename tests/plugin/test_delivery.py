@@ -176,7 +176,7 @@ def test_what_a_killed_process_recorded_arrives(receiver: Receiver, folder: Path
 
 def test_a_process_that_ends_delivers_first(receiver: Receiver, folder: Path) -> None:
     process = burst(receiver.address, folder, "end")
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert len(receiver.response_ids) == 100
@@ -186,7 +186,7 @@ def test_a_process_that_ends_delivers_first(receiver: Receiver, folder: Path) ->
 def test_a_full_disk_is_counted_and_the_gap_is_told(receiver: Receiver, folder: Path) -> None:
     """The child limits the size of its files, as a full disk would, and lifts the limit again."""
     process = burst(receiver.address, folder, "full")
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
     told = json.loads(output)
 
     assert process.returncode == 0

@@ -272,7 +272,7 @@ def test_prices_are_found_fast_in_a_book_of_two_thousand() -> None:
 
 def seconds_each(book: PriceBook, questions: Sequence[Mapping[str, str]]) -> float:
     when = at("2026-10-01")
-    begun = time.perf_counter()
+    begun = time.process_time()
     for wanted in questions:
         book.rate_for(Item.TOKENS, when, **wanted)
-    return (time.perf_counter() - begun) / len(questions)
+    return (time.process_time() - begun) / len(questions)

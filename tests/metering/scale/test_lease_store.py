@@ -112,6 +112,6 @@ def test_the_lease_changes_hands_only_when_a_commit_under_it_is_done(
         taking.start()
         taking.join(0.5)
         assert taking.is_alive()
-    taking.join(20)
+    taking.join(60)
 
     assert second.is_held

@@ -21,7 +21,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = start_service(tmp_path_factory.mktemp("api"))
     nodes = [NODE | {"id": name} for name in ("n1", "n2", "n3", "n4")]
     told = {"accounts": [{"id": "acme", "name": "Acme"}], "resources": nodes}
-    assert httpx2.post(f"{service.address}/v1/setup", json=told).status_code == 200
+    assert httpx2.post(f"{service.address}/v1/setup", json=told, timeout=60).status_code == 200
     yield service
     stop_service(service)
 
@@ -203,7 +203,7 @@ def test_what_is_wrong_is_said_field_by_field(
 ) -> None:
     headers = {"Content-Type": "application/json"}
     body = json.dumps(said)
-    answer = httpx2.post(f"{running.address}/v1/{path}", content=body, headers=headers)
+    answer = httpx2.post(f"{running.address}/v1/{path}", content=body, headers=headers, timeout=60)
 
     problem = answer.json()
     assert answer.status_code == 422
@@ -216,7 +216,7 @@ def test_what_is_wrong_is_said_field_by_field(
 
 @pytest.mark.parametrize("path", ["accounts?limt=3", "contracts?colour=red", "identities?x=1"])
 def test_an_unknown_parameter_is_refused_by_its_name(running: Service, path: str) -> None:
-    answer = httpx2.get(f"{running.address}/v1/{path}")
+    answer = httpx2.get(f"{running.address}/v1/{path}", timeout=60)
 
     name = path.partition("?")[2].partition("=")[0]
     assert answer.status_code == 422
@@ -224,7 +224,7 @@ def test_an_unknown_parameter_is_refused_by_its_name(running: Service, path: str
 
 
 def test_a_place_that_no_page_gave_is_refused(running: Service) -> None:
-    answer = httpx2.get(f"{running.address}/v1/identities?after=nowhere")
+    answer = httpx2.get(f"{running.address}/v1/identities?after=nowhere", timeout=60)
 
     assert (answer.status_code, "next of the page" in answer.json()["detail"]) == (422, True)
 
