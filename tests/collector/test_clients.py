@@ -411,7 +411,16 @@ def test_without_ids_only_clients_of_different_names_are_paired() -> None:
 
 @pytest.mark.parametrize(
     "operation",
-    ["invoke_agent", "invoke_workflow", "agent_step", "agent_call", "create_agent", "chain"],
+    [
+        "agent_call",  # Gemini CLI, which calls a model's call an llm_call
+        "agent_step",  # Vercel AI SDK 7
+        "chain",
+        "create_agent",
+        "invoke_agent",
+        "invoke_graph",  # Strands Agents, as the next
+        "invoke_swarm",
+        "invoke_workflow",
+    ],
 )
 def test_what_sums_up_calls_never_bills(operation: str) -> None:
     [event] = events_of(
