@@ -124,15 +124,15 @@ def _compared(inputs: Inputs, contract: Contract) -> Comparison:
     tokens = sum(row.quantity for row in own if row.key.meter in TOKEN_CLASSES)
     spec = spec_of(contract.scheme) or _spec_of_node(inputs, contract)
     options, missing = [], []
+    ran = _running(inputs, contract)
     served = {row.key.hour for row in own if row.key.meter in TOKEN_CLASSES and row.quantity}
     for name, scheme in _schemes(inputs.book, spec, contract.region):
         gaps = _gaps(inputs, contract, scheme)
         alone = _alone(inputs, contract, scheme, own)
-        rated = rate(_busy(alone, contract, served) if name == BUSY else alone)
+        rated = rate(_busy(alone, contract, ran, served) if name == BUSY else alone)
         missing += [*gaps, *rated.blockers]
         if not gaps and not rated.blockers:
             options.append(_option(name, _payable(rated.charges, alone, scheme), tokens))
-    ran = _running(inputs, contract)
     now = _alone(inputs, contract, contract.scheme, own)
     node = _Node(inputs.book, spec, contract.region)
     return Comparison(
@@ -175,14 +175,17 @@ def _alone(inputs: Inputs, contract: Contract, scheme: Scheme, usage: Sequence[U
     return replace(inputs, contracts=(other,), usage=tuple(usage), settlements=())
 
 
-def _busy(alone: Inputs, contract: Contract, served: Collection[datetime]) -> Inputs:
-    """Return a month in which a node runs in the clock hours in which it serves, and in no other.
+def _busy(
+    alone: Inputs, contract: Contract, ran: Sequence[Period], served: Collection[datetime]
+) -> Inputs:
+    """Return a month in which a node runs as it did, but for clock hours in which it serves nothing.
 
     It is what a schedule can save at most.
     """
-    hours = (Period(hour, hour + HOUR) for hour in sorted(served))
-    ran = tuple(Interval(contract.resource, hour, State.RUNNING) for hour in hours)
-    return replace(alone, intervals=ran)
+    hours = [Period(hour, hour + HOUR) for hour in sorted(served)]
+    busy = (part for span in ran for hour in hours if (part := hour.overlap(span)))
+    states = tuple(Interval(contract.resource, part, State.RUNNING) for part in busy)
+    return replace(alone, intervals=states)
 
 
 def _gaps(inputs: Inputs, contract: Contract, scheme: Scheme) -> list[str]:

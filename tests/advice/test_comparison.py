@@ -210,3 +210,13 @@ def test_what_a_schedule_can_save_is_told_and_is_never_the_cheapest() -> None:
 
     assert payable(found)["hourly when busy"] == "26.69"
     assert (found.cheapest.name, found.saving) == ("hourly", 0)
+
+
+def test_an_hour_that_a_node_served_in_is_busy_as_long_as_it_ran() -> None:
+    found = only(
+        f"{NODE}ran n1 2026-10-06T01:30 2026-10-06T02:30\n"
+        "used 2026-10-06T01 dedicated resource=n1 fresh=900000000 requests=5\n"
+    )
+
+    assert payable(found)["hourly when busy"] == "6.67"
+    assert payable(found)["hourly"] == "13.34"
