@@ -178,7 +178,7 @@ def _alone(inputs: Inputs, contract: Contract, scheme: Scheme, usage: Sequence[U
 def _busy(
     alone: Inputs, contract: Contract, ran: Sequence[Period], served: Collection[datetime]
 ) -> Inputs:
-    """Return a month in which a node runs as it did, but for clock hours in which it serves nothing.
+    """Return a month in which a node runs as it did, but not in clock hours that serve nothing.
 
     It is what a schedule can save at most.
     """
