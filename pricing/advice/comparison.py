@@ -128,7 +128,7 @@ def _compared(inputs: Inputs, contract: Contract) -> Comparison:
     served = {row.key.hour for row in own if row.key.meter in TOKEN_CLASSES and row.quantity}
     for name, scheme in _schemes(inputs.book, spec, contract.region):
         gaps = _gaps(inputs, contract, scheme)
-        alone = _alone(inputs, contract, scheme, own)
+        alone = _measured(_alone(inputs, contract, scheme, own), contract, ran)
         rated = rate(_busy(alone, contract, ran, served) if name == BUSY else alone)
         missing += [*gaps, *rated.blockers]
         if not gaps and not rated.blockers:
@@ -173,6 +173,14 @@ def _alone(inputs: Inputs, contract: Contract, scheme: Scheme, usage: Sequence[U
         factors={},
     )
     return replace(inputs, contracts=(other,), usage=tuple(usage), settlements=())
+
+
+def _measured(alone: Inputs, contract: Contract, ran: Sequence[Period]) -> Inputs:
+    """Return a month in which a reserved node of which nothing was measured ran all the time."""
+    if any(interval.resource == contract.resource for interval in alone.intervals):
+        return alone
+    states = [Interval(contract.resource, span, State.RUNNING) for span in ran]
+    return replace(alone, intervals=(*alone.intervals, *states))
 
 
 def _busy(

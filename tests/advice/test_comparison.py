@@ -60,6 +60,7 @@ def test_a_reservation_runs_all_the_time_and_idles_where_it_serves_nothing() -> 
     found = only("sub s1 n1 g4.xlarge.gu10 2026-10-01\n")
 
     assert (found.hours, found.idle_hours) == (744, 744)
+    assert payable(found)["hourly"] == "9929.12"
     assert found.now.payable == GU10_MONTH
     assert found.now.per_million is None
 
