@@ -126,6 +126,23 @@ def month_at(instant: datetime, zone: str) -> Period:
     return month_of(f"{instant.astimezone(zone_of(zone)):%Y-%m}", zone)
 
 
+def months_of(first: str, last: str, zone: str) -> list[Period]:
+    """Return the calendar months of a zone from one to another, both YYYY-MM and both with them.
+
+    >>> [f"{m.end:%m-%d}" for m in months_of("2026-12", "2027-02", "UTC")]
+    ['01-01', '02-01', '03-01']
+
+    Raises:
+        MonthOrderError: the last one is before the first.
+    """
+    months, end = [month_of(first, zone)], month_of(last, zone).end
+    if end < months[0].end:
+        raise MonthOrderError(first, last)
+    while months[-1].end < end:
+        months.append(month_at(months[-1].end, zone))
+    return months
+
+
 def day_of(instant: datetime, zone: str) -> Period:
     """Return the calendar day in a zone that holds the instant; 23 to 25 hours long."""
     day = instant.astimezone(zone_of(zone)).date()
@@ -219,6 +236,13 @@ class InstantTextError(ValueError):
             f"a time must be ISO 8601 with its zone, as in 2026-10-01T00:00:00+08:00, "
             f"found {text!r}"
         )
+
+
+class MonthOrderError(ValueError):
+    """Months that end before they begin."""
+
+    def __init__(self, first: str, last: str) -> None:
+        super().__init__(f"the last month must not be before {first}, found {last}")
 
 
 class MonthTextError(ValueError):

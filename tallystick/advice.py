@@ -9,6 +9,7 @@ import typer
 from pricing.prices.store import texts_at
 from tallystick.client import connect
 from tallystick.settings import Settings
+from tallystick.setup_file import setup_json
 from tallystick.show import Format, console, show_csv, show_json, show_rows
 
 Url = Annotated[str, typer.Option(help="Address of a running service; else the local one.")]
@@ -22,9 +23,15 @@ _COMPARED = (
     "contract", "option", "payable", "per_million_tokens", "running_hours", "idle_hours", "tokens",
 )  # fmt: skip
 _PARTS = ("contract", "reason", "tokens", "cost")
-_OUTCOME = ("account", "before", "after", "difference", "blockers")
+_OUTCOME = ("account", "month_end", "before", "after", "difference", "blockers")
 _FORECAST = ("account", "month_end", "to_date", "low", "expected", "high", "weeks")
 
+_LOADS = {
+    "served": "as many as were served",
+    "p50": "were every hour like half of those with usage",
+    "p90": "were every hour like the busiest tenth of those with usage",
+}
+"""Load of a quote -> how it is told."""
 _EARNED = (
     "place", "account", "model", "tokens", "revenue", "cost_on_use", "cost_on_reservation",
     "margin",
@@ -80,18 +87,24 @@ def hybrid(
 
 
 @advise_app.command()
-def simulate(
+def simulate(  # noqa: PLR0913, PLR0917 - one argument an option
     month: Month,
     book: Annotated[str, typer.Option(help="A book's name, or the folder of its files.")] = "",
     account: Annotated[str, typer.Option(help="Only this account; else all.")] = "",
+    until: Annotated[str, typer.Option(help="The last of several months; else the one.")] = "",
+    contracts: Annotated[
+        Path | None, typer.Option(help="A setup file; its contracts hold in place of those kept.")
+    ] = None,
     format: FormatOption = Format.TABLE,  # noqa: A002
     url: Url = "",
 ) -> None:
-    """Show what a month would come to by another price book: winners, losers, total.
+    """Show what months would come to by another price book or contracts: winners, losers, total.
 
-    Example: tallystick advise simulate --month 2026-10 --book prices/2027
+    Example: tallystick advise simulate --month 2026-07 --until 2026-09 --book prices/2027
     """
-    asked: dict[str, Any] = {"month": month, "account": account}
+    asked: dict[str, Any] = {"month": month, "account": account, "until": until}
+    if contracts:
+        asked["contracts"] = json.loads(setup_json(contracts)).get("contracts", [])
     asked |= {"files": texts_at(Path(book))} if Path(book or "-").exists() else {"book": book}
     headers = {"Content-Type": "application/json"}
     with connect(Settings(), url) as client:
@@ -180,6 +193,14 @@ def _advice(node: dict[str, Any], currency: str) -> list[str]:
         said.append(f"{node['contract']}: a subscription is cheaper from {hours} hours a month")
     for size_class, tokens in node["break_even_tokens"].items():
         said.append(f"{node['contract']}: and from {tokens:,} tokens of class {size_class}")
+    terms = ", ".join(f"{months}: {amount}" for months, amount in node["terms"].items())
+    if terms:
+        said.append(f"{node['contract']}: a month of a term costs, by its months, {terms}")
+    for load, price in node["quotes"].items():
+        said.append(
+            f"{node['contract']}: tokens cost what a reservation does at {price} {currency} a "
+            f"million, {_LOADS[load]}"
+        )
     return said
 
 

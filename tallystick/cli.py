@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -30,6 +29,7 @@ from tallystick.client import RefusedError, connect
 from tallystick.keeping import commands as keeping
 from tallystick.role import Role
 from tallystick.settings import Settings
+from tallystick.setup_file import setup_json
 from tallystick.show import Format, console, show_csv, show_json, show_rows
 
 app = typer.Typer(
@@ -136,7 +136,7 @@ def apply(
 
     Example: tallystick apply setup.yaml
     """
-    body = _json_of_yaml(file)
+    body = setup_json(file)
     with connect(Settings(), url) as client:
         headers = {"Content-Type": "application/json"}
         stored = client.request("POST", "/v1/setup", body=body, headers=headers).json()
@@ -211,18 +211,6 @@ def _kind_of(path: Path) -> tuple[str, str]:
     return signal, content_types[path.suffix]
 
 
-def _json_of_yaml(file: Path) -> bytes:
-    import json  # noqa: PLC0415 - only here
-
-    try:
-        document = yaml.safe_load(file.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise SetupFileError(file, str(error)) from error
-    if not isinstance(document, dict):
-        raise SetupFileError(file, type(document).__name__)
-    return json.dumps(document, default=lambda v: v.isoformat()).encode()
-
-
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -249,10 +237,3 @@ class RefusedFileError(RuntimeError):
 
     def __init__(self, path: Path, error: RefusedError) -> None:
         super().__init__(f"{path.name} was refused: {error}")
-
-
-class SetupFileError(ValueError):
-    """A setup file that is no mapping in YAML."""
-
-    def __init__(self, file: Path, found: str) -> None:
-        super().__init__(f"{file} must be a YAML mapping, found {found}")

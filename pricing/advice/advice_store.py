@@ -9,7 +9,14 @@ from metering.period import Period, hour_of
 from metering.store import Account
 from metering.usage import Usage
 from pricing.advice.comparison import Comparison, comparisons
-from pricing.advice.forecast import MOST_WEEKS, WEEK, Projection, projected, weeks_before
+from pricing.advice.forecast import (
+    MOST_WEEKS,
+    WEEK,
+    Projection,
+    projected,
+    running_on,
+    weeks_before,
+)
 from pricing.advice.simulation import Outcome
 from pricing.bills.part import Rating
 from pricing.bills.total import totals_of, unit_of
@@ -89,19 +96,23 @@ class Adviser:
     def forecast(self, account: Account, month: Period, now: datetime) -> Forecast:
         """Return what a month will come to; of a month that is over, what it comes to."""
         rating = self.inputs(account, month, now)
-        end = hour_of(min(now, month.end))
+        end = min(now, month.end)
         rest = self._projected(account, Period(end, max(end, month.end)), rating)
         inputs = replace(rating.inputs, service_to=month.end)
-        whole = [_payable_of(inputs, usage) for usage in (rest.low, rest.expected, rest.high)]
+        ran = running_on(self._told.customer(account).intervals, end, month.end)
+        whole = [
+            _payable_of(replace(inputs, intervals=states), usage)
+            for states, usage in zip(ran, (rest.low, rest.expected, rest.high), strict=True)
+        ]
         low, expected, high = sorted(whole)
         return Forecast(account.id, month, _payable(rating), low, expected, high, rest.weeks)
 
     def _projected(self, account: Account, rest: Period, rating: Rating) -> Projection:
-        since = rest.start - MOST_WEEKS * WEEK
-        hours = [hour.start for hour in Period(since, rest.start).hours()]
+        until = hour_of(rest.start)
+        hours = [hour.start for hour in Period(until - MOST_WEEKS * WEEK, until).hours()]
         run = rating.cutoffs.usage_run
-        history = self._told.usage.between(account.id, hours, rest.start, run)
-        first = min((row.key.hour for row in history), default=rest.start)
+        history = self._told.usage.between(account.id, hours, until, run)
+        first = min((row.key.hour for row in history), default=until)
         return projected(history, weeks_before(rest.start, first), rest, account.zone)
 
 

@@ -3,18 +3,19 @@
 inputs of a month + a node's contract -> the same usage and running time under other schemes
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from metering.event import TOKEN_CLASSES
 from metering.identity import FOR_EVER
-from metering.interval import State
-from metering.period import Period
+from metering.interval import Interval, State
+from metering.period import HOUR, Period
 from metering.usage import Usage
 from pricing.advice.break_even import break_even_hours, break_even_tokens
-from pricing.bills.total import totals_of, unit_of
+from pricing.bills.total import nearest, totals_of, unit_of
 from pricing.contracts.contract import Contract, subscription_period
 from pricing.contracts.schemes import (
     Hourly,
@@ -34,6 +35,8 @@ from pricing.rating.rating import rate
 
 _MILLION = 1_000_000
 _HOUR = 3600
+BUSY = "hourly when busy"
+"""By the hour, were the node stopped in every clock hour in which it serves nothing."""
 _LOADS = {"p50": Fraction(1, 2), "p90": Fraction(9, 10)}
 """Every hour of the month as busy as the hour with usage at this quantile."""
 
@@ -43,7 +46,7 @@ class Option:
     """One way to be charged, and what the month would have come to."""
 
     name: str
-    """``subscription``, ``hourly`` or ``token``, with its size class."""
+    """``subscription``, ``hourly``, ``hourly when busy`` or ``token``, with its size class."""
     payable: Decimal
     per_million: Fraction | None
     """What a million tokens cost that way; None where none were served."""
@@ -62,7 +65,7 @@ class Comparison:
     """Clock hours in which it ran and served no token."""
     tokens: int
     now: Option
-    """As it is charged; a subscription with a month of its term."""
+    """As it is charged; a subscription with as much of a month as is over."""
     options: tuple[Option, ...]
     missing: tuple[str, ...]
     """Sentences on what the book does not price."""
@@ -77,8 +80,9 @@ class Comparison:
 
     @property
     def cheapest(self) -> Option:
-        """The first of the options that cost least."""
-        return min(self.options, key=lambda option: option.payable)
+        """The first of the options that cost least, without a schedule that nobody made yet."""
+        known = (option for option in self.options if option.name != BUSY)
+        return min(known, key=lambda option: option.payable)
 
     @property
     def saving(self) -> Decimal:
@@ -120,14 +124,15 @@ def _compared(inputs: Inputs, contract: Contract) -> Comparison:
     tokens = sum(row.quantity for row in own if row.key.meter in TOKEN_CLASSES)
     spec = spec_of(contract.scheme) or _spec_of_node(inputs, contract)
     options, missing = [], []
-    for name, scheme in _schemes(inputs.book, spec, contract.region):
-        gaps = _gaps(inputs, contract, scheme)
-        rated = rate(_alone(inputs, contract, scheme, own))
-        missing += [*gaps, *rated.blockers]
-        if not gaps and not rated.blockers:
-            options.append(_option(name, _payable(rated.charges, inputs.book), tokens))
     ran = _running(inputs, contract)
     served = {row.key.hour for row in own if row.key.meter in TOKEN_CLASSES and row.quantity}
+    for name, scheme in _schemes(inputs.book, spec, contract.region):
+        gaps = _gaps(inputs, contract, scheme)
+        alone = _measured(_alone(inputs, contract, scheme, own), contract, ran)
+        rated = rate(_busy(alone, contract, ran, served) if name == BUSY else alone)
+        missing += [*gaps, *rated.blockers]
+        if not gaps and not rated.blockers:
+            options.append(_option(name, _payable(rated.charges, alone, scheme), tokens))
     now = _alone(inputs, contract, contract.scheme, own)
     node = _Node(inputs.book, spec, contract.region)
     return Comparison(
@@ -137,13 +142,13 @@ def _compared(inputs: Inputs, contract: Contract) -> Comparison:
         hours=Fraction(sum(p.seconds for p in ran), _HOUR),
         idle_hours=len({h.start for p in ran for h in p.hours()} - served),
         tokens=tokens,
-        now=_option("now", _payable(rate(now).charges, inputs.book), tokens),
+        now=_option("now", _payable(rate(now).charges, now, contract.scheme), tokens),
         options=tuple(options),
         missing=tuple(dict.fromkeys(missing)),
         break_even_hours=node.break_even_hours,
         break_even_tokens=tuple(node.break_even_tokens()),
         terms=tuple(node.terms()),
-        quotes=tuple(node.quotes(inputs.month, own)),
+        quotes=tuple(node.quotes(inputs, own)),
     )
 
 
@@ -170,6 +175,27 @@ def _alone(inputs: Inputs, contract: Contract, scheme: Scheme, usage: Sequence[U
     return replace(inputs, contracts=(other,), usage=tuple(usage), settlements=())
 
 
+def _measured(alone: Inputs, contract: Contract, ran: Sequence[Period]) -> Inputs:
+    """Return a month in which a reserved node of which nothing was measured ran all the time."""
+    if any(interval.resource == contract.resource for interval in alone.intervals):
+        return alone
+    states = [Interval(contract.resource, span, State.RUNNING) for span in ran]
+    return replace(alone, intervals=(*alone.intervals, *states))
+
+
+def _busy(
+    alone: Inputs, contract: Contract, ran: Sequence[Period], served: Collection[datetime]
+) -> Inputs:
+    """Return a month in which a node runs as it did, but not in clock hours that serve nothing.
+
+    It is what a schedule can save at most.
+    """
+    hours = [Period(hour, hour + HOUR) for hour in sorted(served)]
+    busy = (part for span in ran for hour in hours if (part := hour.overlap(span)))
+    states = tuple(Interval(contract.resource, part, State.RUNNING) for part in busy)
+    return replace(alone, intervals=states)
+
+
 def _gaps(inputs: Inputs, contract: Contract, scheme: Scheme) -> list[str]:
     """Return that a scheme has no price, which a month without use would not show."""
     try:
@@ -182,6 +208,7 @@ def _gaps(inputs: Inputs, contract: Contract, scheme: Scheme) -> list[str]:
 def _schemes(book: PriceBook, spec: str, region: str) -> Iterator[tuple[str, Scheme]]:
     yield "subscription", Subscription(spec, 1, book.factor(1))
     yield "hourly", Hourly(spec)
+    yield BUSY, Hourly(spec)
     for size_class in _size_classes(book, region):
         yield f"token {size_class}", PerToken(size_class)
 
@@ -226,15 +253,18 @@ class _Node:
         for months in self.book.terms:
             yield months, Fraction(monthly.price) * Fraction(self.book.factor(months))
 
-    def quotes(self, month: Period, usage: Sequence[Usage]) -> Iterator[tuple[str, Fraction]]:
-        monthly = self._rate(Item.NODE_MONTH)
-        if monthly is None:
+    def quotes(self, of: Inputs, usage: Sequence[Usage]) -> Iterator[tuple[str, Fraction]]:
+        """Yield quotes: for what was served a reservation costs as much as of its month is over."""
+        rate = self._rate(Item.NODE_MONTH)
+        if rate is None:
             return
-        hours = month.seconds // _HOUR
-        loads = {"served": sum(r.quantity for r in usage if r.key.meter in TOKEN_CLASSES)}
-        loads |= {name: hourly_tokens(usage, share) * hours for name, share in _LOADS.items()}
-        for name, tokens in loads.items():
-            quote = token_quote(Fraction(monthly.price), tokens)
+        hours, monthly = of.month.seconds // _HOUR, Fraction(rate.price)
+        served = sum(r.quantity for r in usage if r.key.meter in TOKEN_CLASSES)
+        loads = {"served": (monthly * _elapsed(of), served)}
+        for name, share in _LOADS.items():
+            loads[name] = monthly, hourly_tokens(usage, share) * hours
+        for name, (cost, tokens) in loads.items():
+            quote = token_quote(cost, tokens)
             if quote is not None:
                 yield name, quote
 
@@ -252,8 +282,14 @@ def _option(name: str, payable: Decimal, tokens: int) -> Option:
     return Option(name, payable, token_quote(Fraction(payable), tokens))
 
 
-def _payable(charges: Sequence[Charge], book: PriceBook) -> Decimal:
-    return unit_of(book).amount(totals_of(charges, book).payable)
+def _payable(charges: Sequence[Charge], of: Inputs, scheme: Scheme) -> Decimal:
+    """Return what a month to date comes to; of a reservation, which is paid ahead, its share."""
+    units, unit = totals_of(charges, of.book).payable, unit_of(of.book)
+    return unit.amount(nearest(units * _elapsed(of)) if isinstance(scheme, Prepaid) else units)
+
+
+def _elapsed(of: Inputs) -> Fraction:
+    return Fraction(of.to_date.seconds, of.month.seconds)
 
 
 def _is_of(contract: Contract, row: Usage) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import Field
 
-from metering.period import Period, month_at, month_of
+from metering.period import Period, month_at, month_of, months_of
 from metering.store import MeterStore
 from pricing.advice.advice_store import Adviser, Forecast, Otherwise
 from pricing.advice.comparison import Comparison, Option
@@ -27,6 +27,8 @@ class Simulated(Wire):
     """What is to be tried out on a month."""
 
     month: str
+    until: str = ""
+    """The last of several months; empty for the one."""
     account: str = ""
     """Empty for all."""
     book: str = ""
@@ -80,7 +82,7 @@ def routes(by: Advising) -> APIRouter:
 
     @router.post("/v1/advice/simulation", summary="What a month would come to otherwise")
     def simulate(asked: Simulated) -> dict[str, Any]:
-        """Rate a month of one account or of all by another book, or with other contracts."""
+        """Rate months of one account or of all by another book, or with other contracts."""
         by.refresh()
         accounts = [by.meter.account(asked.account)] if asked.account else by.meter.accounts()
         book = parse_book(asked.files) if asked.files else by.book(asked.book)
@@ -88,9 +90,8 @@ def routes(by: Advising) -> APIRouter:
         outcomes = [
             outcome
             for account in accounts
-            for outcome in by.adviser.simulated(
-                [account], month_of(asked.month, account.zone), otherwise, by.now()
-            )
+            for month in months_of(asked.month, asked.until or asked.month, account.zone)
+            for outcome in by.adviser.simulated([account], month, otherwise, by.now())
         ]
         return {
             "currency": book.currency,

@@ -65,6 +65,7 @@ def test_a_node_is_compared(running: Service) -> None:
     }  # fmt: skip
     assert node["cheapest"] in {option["name"] for option in node["options"]}
     assert "a subscription is cheaper from" in shown
+    assert "c1: a month of a term costs, by its months, 1: 9686.95" in shown
     assert as_csv.splitlines()[1].startswith("c1,now,")
 
 
@@ -102,6 +103,25 @@ def test_a_contract_is_tried(running: Service) -> None:
 
     assert answer["rows"][0]["after"] == "9686.95"
     assert answer["summary"]["losers"] == 1
+
+
+def test_contracts_are_tried_on_several_months_by_command(running: Service, tmp_path: Path) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text(json.dumps({"contracts": [SETUP["contracts"][0] | {"mode": "subscription"}]}))
+    asked = ("simulate", "--month", "2026-09", "--until", "2026-11", "--contracts", str(file))
+    found = json.loads(command(running, *asked, "--format", "json"))
+
+    months = [row["month_end"][:7] for row in found["rows"]]
+    assert months == ["2026-09", "2026-10", "2026-11"]
+    assert found["summary"]["accounts"] == 1
+    assert found["rows"][1]["after"] == "9686.95"
+    answer = httpx2.post(
+        f"{running.address}/v1/advice/simulation",
+        json={"month": "2026-10", "until": "2026-09"},
+        timeout=60,
+    )
+    assert answer.status_code == 422
+    assert "must not be before 2026-10, found 2026-09" in answer.json()["detail"]
 
 
 def test_a_month_is_forecast(running: Service) -> None:

@@ -128,3 +128,13 @@ def test_nodes_are_compared_by_the_hour(adviser: Adviser) -> None:
     assert (node.contract, node.hours, node.tokens) == ("h1", 10, 0)
     assert node.now.payable == Decimal("133.45")
     assert BEIJING
+
+
+def test_an_open_month_of_a_node_goes_on_by_its_schedule(ledger: Engine) -> None:
+    """Ten hours on each of the first 14 days; ten on each of the 17 to come."""
+    days = "".join(f"ran n1 2026-10-{day:02}T08 2026-10-{day:02}T18\n" for day in range(1, 15))
+    office = tell(ledger, f"hour h1 n1 g4.xlarge.gu10 2026-10-01\n{days}")
+    found = Adviser(office).forecast(ACME, OCTOBER, at("2026-10-15T00:00"))
+
+    assert found.to_date == Decimal("1868.38")
+    assert found.low <= found.expected == Decimal("4137.13") <= found.high

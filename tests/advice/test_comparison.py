@@ -33,6 +33,7 @@ def test_a_node_is_rated_in_every_way_that_the_book_prices() -> None:
     assert payable(found) == {
         "subscription": "6405.92",
         "hourly": "133.45",
+        "hourly when busy": "13.34",
         "token medium": "15.00",
         "token small": "7.50",
     }
@@ -59,6 +60,7 @@ def test_a_reservation_runs_all_the_time_and_idles_where_it_serves_nothing() -> 
     found = only("sub s1 n1 g4.xlarge.gu10 2026-10-01\n")
 
     assert (found.hours, found.idle_hours) == (744, 744)
+    assert payable(found)["hourly"] == "9929.12"
     assert found.now.payable == GU10_MONTH
     assert found.now.per_million is None
 
@@ -74,7 +76,7 @@ def test_what_the_book_does_not_price_is_said_and_left_out() -> None:
     inputs = month_from("hour h1 n1 g4.xlarge.gu10 2026-10-01 region=cn-hongkong\n", small_book())
     [found] = comparisons(inputs)
 
-    assert set(payable(found)) == {"subscription", "hourly"}
+    assert set(payable(found)) == {"subscription", "hourly", "hourly when busy"}
     assert found.break_even_tokens == ()
 
 
@@ -183,5 +185,39 @@ def test_a_price_that_ends_within_the_month_is_missing() -> None:
     )
     [found] = comparisons(month_from(text, small_book(tokens=tokens)))
 
-    assert set(payable(found)) == {"subscription", "hourly", "token medium"}
+    assert set(payable(found)) == {"subscription", "hourly", "hourly when busy", "token medium"}
     assert found.missing
+
+
+def test_of_an_open_month_a_reservation_costs_as_much_as_is_over() -> None:
+    """Ten days of 31: a month reserved has cost 2066.43 by now, and not yet 6405.92."""
+    found = only(
+        f"month 2026-10 to=2026-10-11\n{NODE}ran n1 2026-10-01T00 2026-10-11T00\n"
+        "used 2026-10-06T01 dedicated resource=n1 fresh=1000000 requests=5\n"
+    )
+
+    assert payable(found)["subscription"] == "2066.43"
+    assert payable(found)["hourly"] == "3202.94"
+    assert dict(found.quotes)["served"] == Fraction(GU10_MONTH) * 10 / 31
+    assert dict(found.quotes)["p50"] == Fraction(GU10_MONTH) / 744
+
+
+def test_what_a_schedule_can_save_is_told_and_is_never_the_cheapest() -> None:
+    found = only(
+        f"{NODE}ran n1 2026-10-06T00 2026-10-07T00\n"
+        "used 2026-10-06T01 dedicated resource=n1 fresh=900000000 requests=5\n"
+        "used 2026-10-06T05 dedicated resource=n1 fresh=900000000 requests=5\n"
+    )
+
+    assert payable(found)["hourly when busy"] == "26.69"
+    assert (found.cheapest.name, found.saving) == ("hourly", 0)
+
+
+def test_an_hour_that_a_node_served_in_is_busy_as_long_as_it_ran() -> None:
+    found = only(
+        f"{NODE}ran n1 2026-10-06T01:30 2026-10-06T02:30\n"
+        "used 2026-10-06T01 dedicated resource=n1 fresh=900000000 requests=5\n"
+    )
+
+    assert payable(found)["hourly when busy"] == "6.67"
+    assert payable(found)["hourly"] == "13.34"

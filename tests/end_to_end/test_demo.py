@@ -40,7 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 
 
 def test_running_it_twice_changes_nothing(demo: tuple[str, Path]) -> None:
-    """A proof tells the cutoffs of its draft, which are another run's."""
+    """A draft and its proof tell their cutoffs, which are another run's."""
     table, folder = demo
     exports = folder / "seed-1" / "exports"
 
@@ -49,7 +49,7 @@ def test_running_it_twice_changes_nothing(demo: tuple[str, Path]) -> None:
         return {
             name: path.read_bytes()
             for name, path in files.items()
-            if not name.startswith(("proof-", "manifest"))
+            if not name.startswith(("proof-", "bill-", "manifest"))
         }
 
     before = written()
