@@ -122,6 +122,20 @@ def test_a_change_over_several_versions_is_told_once() -> None:
     assert found.period == EVER
 
 
+def test_two_changes_of_one_price_are_told_apart() -> None:
+    later = at("2027-07-01")
+    first, second = since(TOKENS, NEXT_YEAR, "1"), since(TOKENS, later, "1.2")
+
+    found = differences(
+        book_of(TOKENS), book_of(until(TOKENS, NEXT_YEAR), until(first, later), second)
+    )
+
+    assert [(d.period.start, d.percent) for d in found] == [
+        (NEXT_YEAR, Decimal("25.00")),
+        (later, Decimal("50.00")),
+    ]
+
+
 def test_a_book_that_ends_ends_its_prices() -> None:
     ended = replace(book_of(TOKENS), valid=Period(EVER.start, NEXT_YEAR))
 
