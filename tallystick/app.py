@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import HTMLResponse
 from fastapi.telemetry import TelemetryConfig
 from pydantic import SecretStr
@@ -83,12 +83,23 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    admin = [
-        Depends(_header_check(_key_check(settings.admin_key, "admin key"))),
-        Depends(refuse_nul),
-    ]
     app.include_router(collector_routes(receiver))
     app.include_router(event_routes(receiver))
+    _join(app, parts, target_routes(scraper, receiver))
+    answer_errors(app)
+    describe(app)
+    _guard(app, parts)
+    if settings.role.collects:
+        app.add_middleware(Shortcut, receiver=receiver)
+    return app
+
+
+def _join(app: FastAPI, parts: Parts, targets: APIRouter) -> None:
+    """Add what an operator asks for and declares."""
+    admin = [
+        Depends(_header_check(_key_check(parts.settings.admin_key, "admin key"))),
+        Depends(refuse_nul),
+    ]
     app.include_router(metering_routes(parts.events), dependencies=admin)
     app.include_router(query_routes(parts.questions, parts.refresh), dependencies=admin)
     app.include_router(quarantine_routes(parts.aside), dependencies=admin)
@@ -98,13 +109,13 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     )
     app.include_router(health_routes(lambda: health_of(parts)))
     app.include_router(keeping_routes(parts.backups, parts.now), dependencies=admin)
-    app.include_router(target_routes(scraper, receiver), dependencies=admin)
+    app.include_router(targets, dependencies=admin)
     app.include_router(reading_routes(parts.readings, parts.now), dependencies=admin)
     app.include_router(
         reconcile_routes(parts.reconciliation, parts.refresh, parts.now), dependencies=admin
     )
     app.include_router(resource_routes(parts.resources, parts.now), dependencies=admin)
-    bands = Bands.parse(settings.context_bands).bounds
+    bands = Bands.parse(parts.settings.context_bands).bounds
     books = AroundBooks(parts.now, parts.reread_book, bands)
     app.include_router(book_routes(parts.books, books), dependencies=admin)
     app.include_router(office_routes(parts), dependencies=admin)
@@ -114,13 +125,6 @@ def create_app(parts: Parts, *, listen: bool = False) -> FastAPI:
     def home() -> HTMLResponse:
         """Show what there is to read; made here, so that it works in a closed network."""
         return HTMLResponse(home_page(parts.meter.accounts(), parts.now()))
-
-    answer_errors(app)
-    describe(app)
-    _guard(app, parts)
-    if settings.role.collects:
-        app.add_middleware(Shortcut, receiver=receiver)
-    return app
 
 
 def _guard(app: FastAPI, parts: Parts) -> None:

@@ -62,7 +62,9 @@ GENERATIONS = [
     Case("OpenLLMetry before the dots", {"gen_ai.system": "Anthropic", "llm.request.type": "chat",
          "gen_ai.usage.prompt_tokens": 100, "gen_ai.usage.completion_tokens": 20,
          "gen_ai.usage.cache_read_input_tokens": 60, "llm.usage.total_tokens": 120,
-         "gen_ai.usage.cache_creation_input_tokens": 4}, Counts(36, 60, 4, 20)),
+         "gen_ai.usage.cache_creation_input_tokens": 4, "llm.is_streaming": False},
+         Counts(36, 60, 4, 20),
+         "opentelemetry.instrumentation.anthropic"),
     Case("OpenInference", {"openinference.span.kind": "LLM", "llm.token_count.prompt": 100,
          "llm.token_count.completion": 20, "llm.token_count.total": 120,
          "llm.token_count.prompt_details.cache_read": 60,
@@ -188,7 +190,7 @@ OBJECTS = [
 
 HOLDERS = (
     "gen_ai.usage.raw", "langfuse.observation.usage_details", "langsmith.usage_metadata",
-    "mlflow.chat.tokenUsage", "metadata.usage_object", "llm.openai.usage", "ai_log",
+    "metadata.usage_object", "llm.openai.usage", "ai_log",
 )  # fmt: skip
 
 
@@ -260,16 +262,24 @@ def test_a_total_that_nothing_adds_up_to_makes_an_estimate() -> None:
     assert (event.quality, event.caveat) == (Quality.ESTIMATED, "totals disagree")
 
 
-def test_an_object_of_unknown_meaning_is_an_estimate_and_never_mends_attributes() -> None:
-    """MLflow writes Anthropic's names for all providers, and a total of its own."""
+def test_mlflow_counts_the_cache_inside_under_anthropics_names() -> None:
+    """It writes them for all providers, with a total of its own."""
     usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
              "cache_read_input_tokens": 60}  # fmt: skip
     alone = event_of({"mlflow.spanType": '"CHAT_MODEL"', "mlflow.chat.tokenUsage": usage})
     said = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
     beside = event_of({**said, "mlflow.chat.tokenUsage": usage})
 
-    assert (alone.quality, alone.caveat) == (Quality.ESTIMATED, "totals disagree")
-    assert (counts_of(beside), beside.quality) == (Counts(100, output=20), Quality.MEASURED)
+    assert (counts_of(alone), alone.quality) == (Counts(40, 60, 0, 20), Quality.MEASURED)
+    assert (counts_of(beside), beside.quality) == (Counts(40, 60, 0, 20), Quality.MEASURED)
+
+
+def test_an_object_whose_totals_disagree_is_an_estimate() -> None:
+    usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
+             "cache_read_input_tokens": 60}  # fmt: skip
+    event = event_of({"gen_ai.operation.name": "chat", "gen_ai.usage.raw": usage})
+
+    assert (event.quality, event.caveat) == (Quality.ESTIMATED, "totals disagree")
 
 
 def test_openlit_counts_as_anthropic_does() -> None:

@@ -70,16 +70,33 @@ def test_a_body_cut_short_swallows_nothing_of_its_neighbour(cut: int) -> None:
     assert found is None
 
 
-def test_bodies_on_too_many_days_together_are_read_alone() -> None:
+def of_many_days() -> list[bytes]:
     first = 1_700_000_000_000_000_000
     spans = [chat_span(n + 1) for n in range(120)]
     for n, one in enumerate(spans):
         one.start_time_unix_nano = first + n * DAY_NS
         one.end_time_unix_nano = first + n * DAY_NS + 1
-    bodies = [traces([one]).SerializeToString() for one in spans]
+    return [traces([one]).SerializeToString() for one in spans]
 
+
+def test_bodies_on_too_many_days_together_are_read_alone() -> None:
     with pytest.raises(TooManyDaysError):
-        decoder().decode_together(bodies, Signal.TRACES)
+        decoder().decode_together(of_many_days(), Signal.TRACES)
+
+    desk = Desk()
+    answers = desk.take([sent(body) for body in of_many_days()])
+
+    assert answers == [None] * 120
+    assert desk.rows == 120
+    assert desk.groups == [120, *[1] * 120]
+
+
+def test_a_body_that_alone_is_small_is_decoded_alone() -> None:
+    desk = Desk()
+    answers = desk.take([sent(body_of(1)), sent(body_of(2))._replace(compression="bad")])
+
+    assert answers == [None] * 2
+    assert desk.groups == [1, 1]
 
 
 class Desk:

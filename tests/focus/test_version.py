@@ -1,5 +1,6 @@
 """The same lines in the words of 1.4."""
 
+from collections import OrderedDict
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from pricing.bills.export import focus_csv, sorted_rows
 from pricing.focus.bundle import file_faults
 from pricing.focus.check import all_faults
-from pricing.focus.column import Row
+from pricing.focus.column import Row, cell
 from pricing.focus.columns import COLUMNS
 from pricing.focus.version import as_version, detail_id
 from tests.pricing.month_notation import bill_of, lines_of, month_from
@@ -58,3 +59,15 @@ def test_a_tax_has_in_effect_what_it_bills() -> None:
 
     assert as_version(tax, "1.4")["EffectiveCost"] == Decimal("1.0")
     assert as_version(tax, "1.2")["EffectiveCost"] == Decimal("0.5")
+
+
+def test_a_row_whose_share_of_a_commitment_is_not_told_names_none() -> None:
+    row = next(row for row in rows() if row["CommitmentDiscountQuantity"] is not None)
+    untold = row | {"CommitmentDiscountQuantity": None}
+
+    assert as_version(row, "1.4")["ContractApplied"]
+    assert as_version(untold, "1.4")["ContractApplied"] is None
+
+
+def test_cells_of_rarer_types_are_written_too() -> None:
+    assert (cell(7), cell(OrderedDict(b=1, a="x"))) == ("7", '{"a":"x","b":1}')

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from metering.period import (
     HOUR,
     InstantTextError,
+    MonthOrderError,
     MonthTextError,
     NaiveTimeError,
     PartHourZoneError,
@@ -21,6 +22,7 @@ from metering.period import (
     merged,
     midnight_after,
     month_of,
+    months_of,
     nanoseconds_of,
     parse_instant,
     zone_of,
@@ -153,3 +155,9 @@ def test_an_instant_with_nanoseconds_has_all_its_digits() -> None:
     assert nanoseconds_of(iso_of(1_790_000_000_123_456_789)) == 1_790_000_000_123_456_789
     with pytest.raises(InstantTextError):
         nanoseconds_of("2026-09-21T14:13:20Z")
+
+
+def test_months_go_from_the_first_to_the_last() -> None:
+    assert [m.start.month for m in months_of("2026-12", "2027-01", "UTC")] == [12, 1]
+    with pytest.raises(MonthOrderError, match="must not be before 2026-12, found 2026-11"):
+        months_of("2026-12", "2026-11", "UTC")

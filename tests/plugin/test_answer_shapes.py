@@ -94,7 +94,7 @@ def test_a_compressed_stream_is_read_and_passes_unchanged(
 def test_a_compressed_answer_that_is_broken_passes_and_is_unknown(
     meter: Meter, receiver: Receiver
 ) -> None:
-    packed = gzip.compress(json.dumps({"usage": USAGE}).encode())[:20] + b"?" * 40
+    packed = gzip.compress(json.dumps({"usage": USAGE}).encode())[:10] + b"\xff" * 40
     app = answering(packed, b"more", headers=[JSON, (b"content-encoding", b"gzip")])
     sent = asked(UsageMiddleware(app, meter))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 
 from hypothesis import given, settings
@@ -150,7 +151,7 @@ def _made(like: Line, said: list[_Said]) -> tuple[Line, ...]:
 def _tier(like: Line, tier: str, quantity: int, cost: str) -> Line:
     assert like.key is not None
     amounts = replace(like.amounts, quantity=Fraction(quantity))
-    return Line({**like.cells, "BilledCost": Fraction(cost)}, like.key._replace(tier=tier), amounts)
+    return Line({**like.cells, "BilledCost": Decimal(cost)}, like.key._replace(tier=tier), amounts)
 
 
 def _by_model() -> PriceBook:

@@ -275,17 +275,13 @@ def test_orders_are_listed_with_what_holds_where_nothing_was_said(running: Servi
     post(running, "orders", form | prepaid)
 
     first = get(running, "orders", account="acme", after="list", limit=1)
-    second = get(running, "orders", account="acme", after=first["next"])
+    second = get(running, "orders", account="acme", after=first["next"], limit=1)
     listed = command(running, "contracts", "orders", "--after", "list-1", "--format", "csv")
 
     [hourly], [term] = first["rows"], second["rows"]
     assert (hourly["id"], hourly["max_access"], hourly["months"]) == ("list-1", 100, None)
     assert (term["id"], term["max_access"], term["months"]) == ("list-2", None, 1)
-    assert (term["resource"], term["start"], second["next"]) == (
-        "n9",
-        "2026-09-30T16:00:00+00:00",
-        None,
-    )
+    assert (term["resource"], term["start"]) == ("n9", "2026-09-30T16:00:00+00:00")
     assert listed.splitlines()[1].startswith("list-2,acme,k2,model-operator,")
 
 
