@@ -164,10 +164,12 @@ def test_somebody_elses_event_does_not_belong() -> None:
         (lambda d: d.update(result_hash="ab"), "result_hash"),
         (lambda d: d.update(format="other"), "bill.json"),
         (lambda d: d["months"][0]["evidence"].update(root="ab"), "evidence of 202610"),
+        (lambda d: _contract(d, "t1")["of"].update(region="nowhere"), "bill.json"),
     ],
     ids=[
         "price", "price gone", "contract", "contract gone", "interval gone", "cutoffs",
         "another month", "before", "identity", "number", "payable", "hash", "format", "root",
+        "no price",
     ],
 )  # fmt: skip
 def test_what_was_touched_in_the_bill_is_named(change: Callable[[Any], None], what: str) -> None:
