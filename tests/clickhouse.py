@@ -4,7 +4,6 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import clickhouse_connect
 import pytest
+from ports import free_port
 
 NAMED = "TALLYSTICK_TEST_CLICKHOUSE_URL"
 OLDEST = (24, 3)
@@ -90,13 +90,6 @@ def fresh_events(server_url: str) -> str:
     client.command(f"CREATE DATABASE {name}")
     client.close()
     return f"{server_url}/{name}"
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _installed() -> tuple[str, tuple[int, int]]:

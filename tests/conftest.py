@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -19,6 +18,7 @@ from clickhouse import events_url
 from forking import Forked, fork_command
 from ledgers import fresh_database as fresh_database  # noqa: PLC0414 - known from here too
 from ledgers import migrated_database, new_ledger
+from ports import free_ports
 from postgres import private_postgres
 from sqlalchemy import Engine
 
@@ -161,17 +161,6 @@ class Service:
         self.process.wait()
 
 
-def free_ports(count: int) -> list[int]:
-    """Return different ports of loopback that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 def start_service(data: Path, **environment: str) -> Service:
     """Start `tallystick serve` on a free port of loopback and wait until it answers."""
     port, grpc_port = free_ports(2)
@@ -201,7 +190,7 @@ def is_up(port: int) -> bool:
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):  # nobody there, or nobody who speaks HTTP
         return False
     finally:
         connection.close()
