@@ -33,17 +33,20 @@ class PostgresServer:
 
 
 @contextmanager
-def postgres_server(binaries: Path, home: Path, options: str) -> Iterator[PostgresServer]:
+def postgres_server(
+    binaries: Path, home: Path, options: str, port: int = 0
+) -> Iterator[PostgresServer]:
     """Yield an empty server, started, that ends with the block.
 
     ``home`` is a folder that there is not; its path must be short, since a socket is in it.
+    Without a port it takes a free one.
     """
     user = "postgres" if os.geteuid() == 0 else None
     home.mkdir(mode=0o700)
     if user:
         owner = pwd.getpwnam(user)
         os.chown(home, owner.pw_uid, owner.pw_gid)
-    data, port = home / "data", _free_port()
+    data, port = home / "data", port or _free_port()
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} {options}"
     url = f"postgresql://tallystick@127.0.0.1:{port}/postgres"
     server = PostgresServer(url, data, binaries, options, user)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 from bench import postgres
 from bench.postgres import PostgresServer
@@ -27,5 +28,6 @@ def postgres_server(folder: Path) -> Iterator[PostgresServer]:
             pytest.fail("CI must have PostgreSQL, found no initdb: see .ci/run")
         pytest.skip("no PostgreSQL on this machine")
     home = Path("/tmp") / f"tallystick-pg-{os.getpid()}-{folder.name}"  # a short socket path
-    with postgres.postgres_server(binaries, home, "-c fsync=off -c max_connections=50") as server:
+    options = "-c fsync=off -c max_connections=50"
+    with postgres.postgres_server(binaries, home, options, free_port()) as server:
         yield server
