@@ -42,7 +42,11 @@ class Forked:
         return 0
 
     def _has_ended(self, timeout: float | None) -> bool:
-        return self._file < 0 or bool(select.select([self._file], [], [], timeout)[0])
+        if self._file < 0:
+            return True
+        poll = select.poll()  # takes a file of any number, which select does not
+        poll.register(self._file, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
 
     def terminate(self) -> None:
         """Ask it to end."""

@@ -10,8 +10,8 @@ import socket
 from collections import deque
 
 _NUMBERS = range(20_000, 32_000)
-_KEPT_LEASES = 64
-"""Far more servers than are ever starting at once in one process."""
+_KEPT_LEASES = 16
+"""More servers than are ever starting at once in one process."""
 _leases: deque[socket.socket] = deque()
 
 
