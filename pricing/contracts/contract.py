@@ -1,7 +1,7 @@
 """Contracts: which scheme an account's resource or pool is under, and since when."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -162,6 +162,30 @@ def check_resources(contracts: Iterable[Contract], resources: Iterable[Resource]
         if node.kind is ResourceKind.KV_CACHE and not contract.is_kv_cache:
             required = f"charge {node.id} as KV-cache"
             raise ContractError(contract.id, required, "another scheme", "kv_cache_gb")
+
+
+def check_window(contract: Contract, schedules: Mapping[str, Collection[str]]) -> None:
+    """Refuse a contract by a schedule that its node does not have, where the node can have one.
+
+    ``schedules``: node -> the names of its schedules; a node that is declared only now has none
+    yet, and is not in it.
+
+    Raises:
+        ContractError: names the schedules that there are.
+    """
+    told = schedules.get(contract.resource)
+    if contract.window and told is not None and contract.window not in told:
+        required = f"have in window {schedules_said(contract.resource, told)}"
+        raise ContractError(contract.id, required, repr(contract.window), "window")
+
+
+def schedules_said(node: str, told: Collection[str]) -> str:
+    """Return what a window must name, for a sentence.
+
+    >>> schedules_said("n1", ["office", "nights"])
+    'the name of a schedule of n1 (nights, office)'
+    """
+    return f"the name of a schedule of {node} ({', '.join(sorted(told)) or 'there is none yet'})"
 
 
 def check_unchanged(old: Contract, new: Contract) -> None:

@@ -252,6 +252,7 @@ def test_a_key_makes_a_post_once(running: Service) -> None:
         ({"mode": "subscription", "months": 13}, ["months"]),
         ({"mode": "subscription", "discount": "1.5"}, ["discount"]),
         ({"mode": "subscription", "own_model": "b/p/m"}, ["mode"]),
+        ({"window": "no-such"}, ["window"]),
         ({"spec": "", "kv_cache_gb": 100}, ["kv_cache_gb"]),
         ({"spec": "", "kv_cache_gb": None}, ["spec", "kv_cache_gb"]),
     ],
