@@ -112,7 +112,9 @@ def change(  # noqa: PLR0913, PLR0917
     kind: Annotated[ChangeKind, typer.Argument(help="What becomes of it.")],
     reason: Annotated[str, typer.Option(help="Why: it stays on record.")],
     at: Annotated[str, typer.Option(help="ISO time with zone; else now.")] = "",
-    spec: Annotated[str, typer.Option(help="The other node, for upgrade and downgrade.")] = "",
+    spec: Annotated[
+        str, typer.Option(help="The other node; the node, where tokens were paid.")
+    ] = "",
     kv_cache_gb: Annotated[int, typer.Option(help="The other size, for resize.")] = 0,
     months: Annotated[int, typer.Option(help="The term, for to-subscription and renew.")] = 0,
     size_class: Annotated[str, typer.Option(help="For to-tokens; else by model.")] = "",

@@ -39,6 +39,7 @@ class ChangeAsked(Wire):
     at: Instant | None = None
     """Now where it is left out."""
     spec: str | None = None
+    """The other node; of a contract per token, the one that it becomes charged by the time of."""
     kv_cache_gb: int | None = None
     months: Annotated[int | None, Field(ge=1, le=36)] = None
     size_class: str | None = None
@@ -98,10 +99,16 @@ _KINDS: Mapping[ChangeKind, _Rule] = {
         lambda asked, old, at, book: change.resize_kv_cache(old, asked.kv_cache_gb or 0, at, book),
         frozenset({"kv_cache_gb"}),
     ),
-    ChangeKind.TO_HOURLY: _Rule(lambda _asked, old, at, book: change.to_hourly(old, at, book)),
+    ChangeKind.TO_HOURLY: _Rule(
+        lambda asked, old, at, book: change.to_hourly(old, at, book, asked.spec or ""),
+        may=frozenset({"spec"}),
+    ),
     ChangeKind.TO_SUBSCRIPTION: _Rule(
-        lambda asked, old, at, book: change.to_subscription(old, at, asked.months or 0, book),
+        lambda asked, old, at, book: change.to_subscription(
+            old, at, asked.months or 0, book, asked.spec or ""
+        ),
         frozenset({"months"}),
+        may=frozenset({"spec"}),
     ),
     ChangeKind.TO_TOKENS: _Rule(_to_tokens, may=frozenset({"size_class"})),
     ChangeKind.END: _Rule(lambda _asked, old, at, book: change.end_early(old, at, book)),

@@ -144,6 +144,27 @@ def test_every_change_of_an_hourly_node_names_its_rule(
 @pytest.mark.parametrize(
     ("kind", "more", "rule"),
     [
+        ("to-hourly", {}, "R4 tokens to hourly"),
+        ("to-subscription", {"months": 3}, "R6 tokens to subscription"),
+    ],
+)
+def test_a_node_that_is_paid_per_token_becomes_charged_by_time(
+    running: Service, kind: str, more: dict[str, Any], rule: str
+) -> None:
+    said = {key: value for key, value in AGREED.items() if key != "spec"}
+    said |= {"id": "c5", "mode": "token", "size_class": "small", "start": START, "resource": "n10"}
+    post(running, "setup", {"resources": [NODE | {"id": "n10"}]})
+    post(running, "contracts", said | {"pool": "tokens"})
+    asked = {"kind": kind, "at": "2026-10-05T12:00:00+08:00", "reason": "r", "dry_run": True} | more
+    refused = post(running, "contracts/c5/changes", asked, 422)
+
+    assert [one["field"] for one in refused["errors"]] == ["spec"]
+    assert post(running, "contracts/c5/changes", asked | {"spec": GU20})["rule"] == rule
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rule"),
+    [
         ("upgrade", {"spec": GU49}, "R7 upgrade"),
         ("renew", {"months": 2}, "R6 renewal"),
         ("renew-to-day", {"day": 28}, "R7 renewal to a unified day"),
