@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from metering.period import hour_from
 from pricing.contracts import change
 from pricing.contracts.contract import Contract
 from pricing.contracts.renewal import renew, renew_to_day
@@ -38,6 +39,8 @@ class ChangeAsked(Wire):
     kind: ChangeKind
     at: Instant | None = None
     """Now where it is left out."""
+    next_hour: bool = False
+    """Change it on the first whole hour from then on: tokens begin and end on such a one."""
     spec: str | None = None
     """The other node; of a contract per token, the one that it becomes charged by the time of."""
     kv_cache_gb: int | None = None
@@ -71,6 +74,8 @@ class ChangeAsked(Wire):
             ValueError, LookupError: the contract cannot be changed so.
         """
         at = self.at or now.replace(microsecond=0)
+        if self.next_hour:
+            at = hour_from(at)
         return _KINDS[self.kind].made(self, contract, at, book)
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from metering.period import Period
-from pricing.contracts.contract import Contract, check_contract, ended
+from pricing.contracts.contract import Contract, check_contract, check_whole_hour, ended
 from pricing.contracts.refund import capped, number, remainder, rest_refund
 from pricing.contracts.schemes import Prepaid, Scheme, Timed, Used
 from pricing.contracts.settlement import Settlement
@@ -77,6 +77,8 @@ def ended_contract(turn: Turn) -> Contract:
 def successor(turn: Turn, scheme: Scheme, period: Period) -> Contract:
     """Return the contract that goes on from one; its id counts up: c1, c1.2, c1.3."""
     old = turn.contract
+    if isinstance(scheme, Used):
+        check_whole_hour(old, turn.at, "at")
     return replace(
         old,
         id=_next_id(old.id),

@@ -138,8 +138,15 @@ def test_an_hourly_node_becomes_tokens_by_model() -> None:
 
 
 def test_tokens_begin_on_a_whole_hour() -> None:
-    with pytest.raises(ContractError, match="start and end on a whole hour"):
+    with pytest.raises(ContractError, match="start and end on a whole hour") as refusal:
         to_tokens(hourly(), PerToken("small"), at("2026-05-16T12:30"), BOOK)
+
+    assert refusal.value.field == "at"
+    assert str(refusal.value) == (
+        "contract 'c1' must start and end on a whole hour, by which usage is kept, "
+        "as 2026-05-16T04:00:00+00:00 or 2026-05-16T05:00:00+00:00, "
+        "found 2026-05-16T04:30:00+00:00"
+    )
 
 
 def test_tokens_become_hourly_and_an_agreed_end_stays() -> None:

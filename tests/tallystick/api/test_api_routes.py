@@ -142,6 +142,35 @@ def test_every_change_of_an_hourly_node_names_its_rule(
 
 
 @pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ({"at": "2026-10-05T12:00:01+08:00"}, "2026-10-05T05:00:00+00:00"),
+        ({"at": "2026-10-05T12:00:00+08:00"}, "2026-10-05T04:00:00+00:00"),
+        ({}, None),
+    ],
+)
+def test_a_change_may_wait_for_the_next_whole_hour(
+    running: Service, asked: dict[str, Any], made: str | None
+) -> None:
+    hourly = AGREED | {"id": "c3", "mode": "hourly", "start": START, "resource": "n3"}
+    post(running, "contracts", hourly)
+    said = {"kind": "to-tokens", "reason": "r", "dry_run": True, "next_hour": True}
+    found = post(running, "contracts/c3/changes", said | asked)
+
+    assert made is None or found["at"] == made
+    assert found["at"] == found["contracts"][1]["start"]
+    assert found["at"].endswith(":00:00+00:00")
+
+
+def test_the_command_changes_on_the_next_whole_hour(running: Service) -> None:
+    hourly = AGREED | {"id": "c3", "mode": "hourly", "start": START, "resource": "n3"}
+    post(running, "contracts", hourly)
+    words = ("contracts", "change", "c3", "to-tokens", "--reason", "r", "--dry-run", "--next-hour")
+
+    assert "R4 hourly to tokens: 0 CNY would be due" in command(running, *words)
+
+
+@pytest.mark.parametrize(
     ("kind", "more", "rule"),
     [
         ("to-hourly", {}, "R4 tokens to hourly"),
