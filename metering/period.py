@@ -104,6 +104,16 @@ def hour_of(instant: datetime) -> datetime:
     return as_utc(instant).replace(minute=0, second=0, microsecond=0)
 
 
+def hour_from(instant: datetime) -> datetime:
+    """Return the first whole hour that is not before the instant.
+
+    >>> hour_from(parse_instant("2026-10-01T12:00:01+08:00")).isoformat()
+    '2026-10-01T05:00:00+00:00'
+    """
+    hour = hour_of(instant)
+    return hour if hour == instant else hour + HOUR
+
+
 def month_of(text: str, zone: str) -> Period:
     """Return the calendar month ``YYYY-MM`` in a zone.
 

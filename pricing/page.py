@@ -1,4 +1,4 @@
-"""Lists of an account, page by page."""
+"""Lists that are read whole, page by page."""
 
 from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar

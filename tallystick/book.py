@@ -78,8 +78,8 @@ def list_books(format: FormatOption = Format.TABLE, url: Url = "") -> None:  # n
     """
     columns = ("name", "number", "hash", "valid_from", "valid_to", "imported_at", "actor")
     with connect(Settings(), url) as client:
-        found = client.request("GET", "/v1/books").json()
-    _show(format, found, found["rows"], columns)
+        rows = client.rows("/v1/books")
+    _show(format, {"rows": rows}, rows, columns)
 
 
 @book_app.command()

@@ -112,7 +112,10 @@ def change(  # noqa: PLR0913, PLR0917
     kind: Annotated[ChangeKind, typer.Argument(help="What becomes of it.")],
     reason: Annotated[str, typer.Option(help="Why: it stays on record.")],
     at: Annotated[str, typer.Option(help="ISO time with zone; else now.")] = "",
-    spec: Annotated[str, typer.Option(help="The other node, for upgrade and downgrade.")] = "",
+    next_hour: Annotated[bool, typer.Option("--next-hour", help="On the next whole hour.")] = False,  # noqa: FBT002
+    spec: Annotated[
+        str, typer.Option(help="The other node; the node, where tokens were paid.")
+    ] = "",
     kv_cache_gb: Annotated[int, typer.Option(help="The other size, for resize.")] = 0,
     months: Annotated[int, typer.Option(help="The term, for to-subscription and renew.")] = 0,
     size_class: Annotated[str, typer.Option(help="For to-tokens; else by model.")] = "",
@@ -128,7 +131,7 @@ def change(  # noqa: PLR0913, PLR0917
 --reason "more load" --dry-run
     """
     told = {"at": at, "spec": spec, "kv_cache_gb": kv_cache_gb, "months": months, "day": day}
-    told |= {"size_class": size_class}
+    told |= {"size_class": size_class, "next_hour": next_hour}
     said: dict[str, Any] = {"kind": kind.value, "actor": actor, "reason": reason}
     said |= {name: value for name, value in told.items() if value} | {"dry_run": dry_run}
     with connect(Settings(), url) as client:

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from metering.period import hour_from
 from pricing.contracts import change
 from pricing.contracts.contract import Contract
 from pricing.contracts.renewal import renew, renew_to_day
@@ -38,7 +39,10 @@ class ChangeAsked(Wire):
     kind: ChangeKind
     at: Instant | None = None
     """Now where it is left out."""
+    next_hour: bool = False
+    """Change it on the first whole hour from then on: tokens begin and end on such a one."""
     spec: str | None = None
+    """The other node; of a contract per token, the one that it becomes charged by the time of."""
     kv_cache_gb: int | None = None
     months: Annotated[int | None, Field(ge=1, le=36)] = None
     size_class: str | None = None
@@ -70,6 +74,8 @@ class ChangeAsked(Wire):
             ValueError, LookupError: the contract cannot be changed so.
         """
         at = self.at or now.replace(microsecond=0)
+        if self.next_hour:
+            at = hour_from(at)
         return _KINDS[self.kind].made(self, contract, at, book)
 
 
@@ -98,10 +104,16 @@ _KINDS: Mapping[ChangeKind, _Rule] = {
         lambda asked, old, at, book: change.resize_kv_cache(old, asked.kv_cache_gb or 0, at, book),
         frozenset({"kv_cache_gb"}),
     ),
-    ChangeKind.TO_HOURLY: _Rule(lambda _asked, old, at, book: change.to_hourly(old, at, book)),
+    ChangeKind.TO_HOURLY: _Rule(
+        lambda asked, old, at, book: change.to_hourly(old, at, book, asked.spec or ""),
+        may=frozenset({"spec"}),
+    ),
     ChangeKind.TO_SUBSCRIPTION: _Rule(
-        lambda asked, old, at, book: change.to_subscription(old, at, asked.months or 0, book),
+        lambda asked, old, at, book: change.to_subscription(
+            old, at, asked.months or 0, book, asked.spec or ""
+        ),
         frozenset({"months"}),
+        may=frozenset({"spec"}),
     ),
     ChangeKind.TO_TOKENS: _Rule(_to_tokens, may=frozenset({"size_class"})),
     ChangeKind.END: _Rule(lambda _asked, old, at, book: change.end_early(old, at, book)),

@@ -3,16 +3,17 @@
 Wire models here, domain values out; anything unclear is refused with the field's name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from metering.identity import FOR_EVER, UNATTRIBUTED, Identity, Kind
 from metering.interval import Interval, Resource, ResourceKind, State
 from metering.period import Period, parse_instant
 from metering.resources.inventory import MAX_HEARTBEAT_SECONDS
+from metering.resources.schedule_store import ScheduleStore
 from metering.store import Account, MeterStore
 from pricing.contracts.contract import check_resources
 from pricing.contracts.order_store import Deployed, OrderStore
@@ -124,11 +125,12 @@ def apply_setup(
         for account in sorted(used - {a.id for a in meter.accounts()}):
             raise UndeclaredAccountError(account)
         meter.put_identities(identities)
+        schedules = _schedules(setup, connection)
         meter.put_resources(resources)
         known = meter.resources()
         check_resources(contracts, known)
-        prices.put_contracts(contracts)
-        noted = _put_orders(setup, known, OrderStore(connection, book))
+        prices.put_contracts(contracts, schedules)
+        noted = _put_orders(setup, known, OrderStore(connection, book), schedules)
         meter.put_intervals(intervals)
         if dry_run:
             transaction.rollback()
@@ -141,14 +143,36 @@ def apply_setup(
     } | noted
 
 
-def _put_orders(setup: Setup, known: Iterable[Resource], store: OrderStore) -> dict[str, int]:
+def _schedules(setup: Setup, connection: Connection) -> dict[str, list[str]]:
+    """Return the names of schedules by node, where a window names one.
+
+    Of nodes that were declared before: one that is declared only now can have no schedule yet.
+    """
+    windows = [c.window for c in setup.contracts] + [o.window for o in setup.orders]
+    if not any(windows):
+        return {}
+    found: dict[str, list[str]] = {node.id: [] for node in MeterStore(connection).resources()}
+    for one in ScheduleStore(connection).schedules():
+        found[one.resource].append(one.name)
+    return found
+
+
+def _put_orders(
+    setup: Setup,
+    known: Iterable[Resource],
+    store: OrderStore,
+    schedules: Mapping[str, Collection[str]],
+) -> dict[str, int]:
     """Store orders and return how many, and of how many something else is charged than ordered."""
     nodes = {r.id: r for r in known}
     for declared in setup.orders:
         if declared.resource not in nodes:
             raise UndeclaredNodeError(declared.id, declared.resource)
     found = store.put_orders(
-        [Deployed(o.order(), nodes[o.resource], o.start) for o in setup.orders]
+        [
+            Deployed(o.order(), nodes[o.resource], o.start, schedules.get(o.resource))
+            for o in setup.orders
+        ]
     )
     differing = sum(1 for opened in found if opened.notices)
     counts = {"orders": len(found), "charged as deployed, not as ordered": differing}

@@ -126,7 +126,9 @@ def _compared(inputs: Inputs, contract: Contract) -> Comparison:
     options, missing = [], []
     ran = _running(inputs, contract)
     served = {row.key.hour for row in own if row.key.meter in TOKEN_CLASSES and row.quantity}
-    for name, scheme in _schemes(inputs.book, spec, contract.region):
+    models = {r.key.model for r in own if r.key.meter in TOKEN_CLASSES and r.quantity}
+    classes = _size_classes(inputs.book, contract.region, models)
+    for name, scheme in _schemes(inputs.book, spec, classes):
         gaps = _gaps(inputs, contract, scheme)
         alone = _measured(_alone(inputs, contract, scheme, own), contract, ran)
         rated = rate(_busy(alone, contract, ran, served) if name == BUSY else alone)
@@ -134,7 +136,7 @@ def _compared(inputs: Inputs, contract: Contract) -> Comparison:
         if not gaps and not rated.blockers:
             options.append(_option(name, _payable(rated.charges, alone, scheme), tokens))
     now = _alone(inputs, contract, contract.scheme, own)
-    node = _Node(inputs.book, spec, contract.region)
+    node = _Node(inputs.book, spec, contract.region, classes)
     return Comparison(
         contract=contract.id,
         spec=spec,
@@ -205,22 +207,26 @@ def _gaps(inputs: Inputs, contract: Contract, scheme: Scheme) -> list[str]:
     return []
 
 
-def _schemes(book: PriceBook, spec: str, region: str) -> Iterator[tuple[str, Scheme]]:
+def _schemes(book: PriceBook, spec: str, classes: Sequence[str]) -> Iterator[tuple[str, Scheme]]:
     yield "subscription", Subscription(spec, 1, book.factor(1))
     yield "hourly", Hourly(spec)
     yield BUSY, Hourly(spec)
-    for size_class in _size_classes(book, region):
+    for size_class in classes:
         yield f"token {size_class}", PerToken(size_class)
 
 
-def _size_classes(book: PriceBook, region: str) -> list[str]:
-    """Return the size classes that the book prices tokens of in a region."""
+def _size_classes(book: PriceBook, region: str, models: Collection[str]) -> list[str]:
+    """Return the size classes that the book prices in a region and that are for all the models.
+
+    A request that does not say its model rules none out.
+    """
     found = set()
     for one in book.rates:
         match = dict(one.match)
         if one.item is Item.TOKENS and region in match.get("region", (region,)):
             found |= set(match.get("size_class", ()))
-    return sorted(found)
+    named = [model for model in models if model]
+    return sorted(name for name in found if all(book.fits(name, model) for model in named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +236,8 @@ class _Node:
     book: PriceBook
     spec: str
     region: str
+    classes: Sequence[str]
+    """The size classes that its models can be paid by."""
 
     @property
     def break_even_hours(self) -> Fraction | None:
@@ -240,7 +248,7 @@ class _Node:
         monthly = self._rate(Item.NODE_MONTH)
         if monthly is None:
             return
-        for size_class in _size_classes(self.book, self.region):
+        for size_class in self.classes:
             tokens = self._priced(Item.TOKENS, region=self.region, size_class=size_class)
             found = break_even_tokens(monthly, tokens) if tokens else None
             if found is not None:

@@ -16,6 +16,8 @@ from pricing.contracts.schemes import (
     Hourly,
     KvCacheHourly,
     KvCacheSubscription,
+    PerModelToken,
+    PerToken,
     Prepaid,
     Subscription,
     Timed,
@@ -78,8 +80,10 @@ def resize_kv_cache(contract: Contract, gb: int, at: datetime, book: PriceBook) 
             raise ChangeError(contract, "be for a KV-cache to be resized", mode_of(contract))
 
 
-def to_hourly(contract: Contract, at: datetime, book: PriceBook) -> Change:
-    """Return the change from subscription to hourly: what is left goes back (rule R8).
+def to_hourly(contract: Contract, at: datetime, book: PriceBook, spec: str = "") -> Change:
+    """Return the change to hourly: what is left of a subscription goes back (rule R8).
+
+    ``spec``: the node's, for a contract per token, which names none; it ends on a whole hour.
 
     Raises:
         ChangeError, ContractError, MissingPriceError: it cannot be changed so.
@@ -87,35 +91,52 @@ def to_hourly(contract: Contract, at: datetime, book: PriceBook) -> Change:
     turn, after = Turn(contract, at, book), Period(at, FOR_EVER)
     match contract.scheme:
         case Subscription() as scheme:
+            _check_spec_is_kept(contract, spec)
             hourly = successor(turn, Hourly(scheme.spec), after)
             return refunded(turn, Rule.TO_HOURLY, scheme, hourly)
         case KvCacheSubscription() as scheme:
+            _check_spec_is_kept(contract, spec)
             hourly = successor(turn, KvCacheHourly(scheme.gb), after)
             return refunded(turn, Rule.TO_HOURLY, scheme, hourly)
+        case PerToken() | PerModelToken():
+            _check_node(contract, spec)
+            rest = Period(at, contract.period.end)
+            return unpaid(turn, Rule.TOKENS_TO_HOURLY, successor(turn, Hourly(spec), rest))
         case _:
-            raise ChangeError(contract, "be a subscription to become hourly", mode_of(contract))
+            required = "be a subscription or per token to become hourly"
+            raise ChangeError(contract, required, mode_of(contract))
 
 
-def to_subscription(contract: Contract, at: datetime, months: int, book: PriceBook) -> Change:
-    """Return the change from hourly to a subscription, which begins when its order is paid.
+def to_subscription(
+    contract: Contract, at: datetime, months: int, book: PriceBook, spec: str = ""
+) -> Change:
+    """Return the change to a subscription, which begins when its order is paid.
+
+    ``spec``: the node's, for a contract per token, which names none; it ends on a whole hour.
 
     Raises:
         ChangeError, ContractError, TermError, MissingPriceError: it cannot be changed so.
     """
-    factor = book.factor(months)
+    factor, rule = book.factor(months), Rule.TO_SUBSCRIPTION
     match contract.scheme:
-        case Hourly(spec=spec):
-            scheme: Prepaid = Subscription(spec, months, factor)
+        case Hourly() as timed:
+            _check_spec_is_kept(contract, spec)
+            scheme: Prepaid = Subscription(timed.spec, months, factor)
         case KvCacheHourly(gb=gb):
+            _check_spec_is_kept(contract, spec)
             scheme = KvCacheSubscription(gb, months, factor)
+        case PerToken() | PerModelToken():
+            _check_node(contract, spec)
+            scheme, rule = Subscription(spec, months, factor), Rule.TOKENS_TO_SUBSCRIPTION
         case _:
-            raise ChangeError(contract, "be hourly to become a subscription", mode_of(contract))
+            required = "be hourly or per token to become a subscription"
+            raise ChangeError(contract, required, mode_of(contract))
     turn, term = (
         Turn(contract, at, book),
         subscription_period(scheme, Period(at, FOR_EVER), book.zone),
     )
     subscribed = successor(turn, scheme, term)
-    return ordered(turn, Rule.TO_SUBSCRIPTION, ended_contract(turn), subscribed, scheme)
+    return ordered(turn, rule, ended_contract(turn), subscribed, scheme)
 
 
 def to_tokens(contract: Contract, scheme: Used, at: datetime, book: PriceBook) -> Change:
@@ -145,6 +166,20 @@ def end_early(contract: Contract, at: datetime, book: PriceBook) -> Change:
     if isinstance(contract.scheme, Prepaid):
         return refunded(turn, Rule.END_EARLY, contract.scheme)
     return unpaid(turn, Rule.RELEASE)
+
+
+def _check_node(contract: Contract, spec: str) -> None:
+    """Refuse to charge by time what is no node, or one of which nobody says what it is."""
+    if not contract.resource:
+        raise ChangeError(contract, "be for a node to be charged by time", f"pool {contract.pool}")
+    if not spec:
+        raise ChangeError(contract, "be told the specification of its node", "none", "spec")
+
+
+def _check_spec_is_kept(contract: Contract, spec: str) -> None:
+    """Refuse to change node and mode at once."""
+    if spec:
+        raise ChangeError(contract, "keep its node when its mode changes", spec, "spec")
 
 
 def _to_spec(turn: Turn, spec: str) -> Change:

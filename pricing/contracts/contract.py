@@ -1,7 +1,7 @@
 """Contracts: which scheme an account's resource or pool is under, and since when."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from itertools import combinations
 from metering.event import TOKEN_CLASSES
 from metering.identity import FOR_EVER
 from metering.interval import Resource, ResourceKind
-from metering.period import Period, hour_of, midnight_after
+from metering.period import HOUR, Period, hour_of, midnight_after
 from pricing.contracts.schemes import (
     KV_CACHE_GB,
     Hourly,
@@ -116,7 +116,8 @@ def check_contract(contract: Contract, book: PriceBook) -> None:
         required = "be hourly for a model of one's own"
         raise ContractError(contract.id, required, "another scheme", "mode")
     if contract.is_per_token:
-        _check_whole_hours(contract)
+        check_whole_hour(contract, contract.period.start, "start")
+        check_whole_hour(contract, contract.period.end, "end")
     elif not contract.resource:
         raise ContractError(contract.id, "name the node it is for", "none", "resource")
     _check_numbers(contract)
@@ -164,6 +165,30 @@ def check_resources(contracts: Iterable[Contract], resources: Iterable[Resource]
             raise ContractError(contract.id, required, "another scheme", "kv_cache_gb")
 
 
+def check_window(contract: Contract, schedules: Mapping[str, Collection[str]]) -> None:
+    """Refuse a contract by a schedule that its node does not have, where the node can have one.
+
+    ``schedules``: node -> the names of its schedules; a node that is declared only now has none
+    yet, and is not in it.
+
+    Raises:
+        ContractError: names the schedules that there are.
+    """
+    told = schedules.get(contract.resource)
+    if contract.window and told is not None and contract.window not in told:
+        required = f"have in window {schedules_said(contract.resource, told)}"
+        raise ContractError(contract.id, required, repr(contract.window), "window")
+
+
+def schedules_said(node: str, told: Collection[str]) -> str:
+    """Return what a window must name, for a sentence.
+
+    >>> schedules_said("n1", ["office", "nights"])
+    'the name of a schedule of n1 (nights, office)'
+    """
+    return f"the name of a schedule of {node} ({', '.join(sorted(told)) or 'there is none yet'})"
+
+
 def check_unchanged(old: Contract, new: Contract) -> None:
     """Refuse to rewrite a contract: it may only end, and another may begin.
 
@@ -188,10 +213,22 @@ def ended(contract: Contract, at: datetime) -> Contract:
         required = f"be in force ({span}) when it ends"
         raise ContractError(contract.id, required, at.isoformat(), "at")
     until = contract.prepaid_period.end if isinstance(contract.scheme, Prepaid) else None
-    short = replace(contract, period=Period(contract.period.start, at), paid_until=until)
-    if short.is_per_token:
-        _check_whole_hours(short)
-    return short
+    if contract.is_per_token:
+        check_whole_hour(contract, at, "at")
+    return replace(contract, period=Period(contract.period.start, at), paid_until=until)
+
+
+def check_whole_hour(contract: Contract, instant: datetime, field: str) -> None:
+    """Refuse to begin or end tokens within a clock hour, of which usage is one sum.
+
+    Raises:
+        ContractError: names the field that says the instant, and the whole hours around it.
+    """
+    hour = hour_of(instant)
+    if instant not in {hour, FOR_EVER}:
+        around = f"as {hour.isoformat()} or {(hour + HOUR).isoformat()}"
+        required = f"start and end on a whole hour, by which usage is kept, {around}"
+        raise ContractError(contract.id, required, instant.isoformat(), field)
 
 
 def _places(contract: Contract) -> Iterator[tuple[str, ...]]:
@@ -233,14 +270,6 @@ def _check_numbers(contract: Contract) -> None:
         if meter not in FACTORS or factor < 0:
             known = f"have factors of 0 or more for {', '.join(FACTORS)}"
             raise ContractError(contract.id, known, f"{meter}: {factor}", "factors")
-
-
-def _check_whole_hours(contract: Contract) -> None:
-    ends = {"start": contract.period.start, "end": contract.period.end}
-    for name, instant in ends.items():
-        if instant not in {hour_of(instant), FOR_EVER}:
-            required = "start and end on a whole hour"
-            raise ContractError(contract.id, required, instant.isoformat(), name)
 
 
 class ContractError(ValueError):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pricing.contracts.catalogue import Catalogue
+from pricing.contracts.contract import schedules_said
 from pricing.contracts.order import AppOrder, OrderError, Problem, cache_scheme, node_scheme
 from pricing.contracts.schemes import KV_CACHE_GB, Scheme, rate_of
 from pricing.prices.book import MissingPriceError, PriceBook
@@ -23,6 +24,10 @@ class Ask(NamedTuple):
     at: datetime
     live: Collection[tuple[str, str]] = ()
     """Cluster and type of the applications that there are."""
+    node: str = ""
+    """The node that was deployed for it."""
+    schedules: Collection[str] | None = None
+    """Names of the node's schedules; None where none can have been told of yet."""
 
 
 class Check(NamedTuple):
@@ -132,6 +137,11 @@ def _named(part: str) -> Check:
     )
 
 
+def _windows(ask: Ask, schedules: Collection[str]) -> Collection[str]:
+    """Return what a window may be as far as schedules go; a subscription may have none at all."""
+    return ("", ask.order.window) if ask.order.is_subscription else ("", *schedules)
+
+
 def _is_known_region(ask: Ask) -> bool:
     return ask.order.region in {r.id for r in ask.book.regions}
 
@@ -217,4 +227,10 @@ _MODE = (
         lambda ask: ask.order.quantity,
     ),
     _only("window", "it is hourly", lambda order: not order.is_subscription),
+    Check(
+        "window",
+        lambda ask: ask.schedules is None or ask.order.window in _windows(ask, ask.schedules),
+        lambda ask: f"be {schedules_said(ask.node, ask.schedules or ())}",
+        lambda ask: repr(ask.order.window),
+    ),
 )

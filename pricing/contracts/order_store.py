@@ -1,6 +1,6 @@
 """Orders of applications in the ledger, and the catalogue that they are checked against."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import NamedTuple
@@ -33,6 +33,8 @@ class Deployed(NamedTuple):
     order: AppOrder
     node: Resource
     at: datetime
+    schedules: Collection[str] | None = None
+    """Names of the node's schedules; None where none can have been told of yet."""
 
 
 class Ordered(NamedTuple):
@@ -94,8 +96,8 @@ class OrderStore:
         if known:
             check_kept(_ORDER.validate_json(known.content), order)
             return
-        live = _live(session, order, deployed.at)
-        check_order(Ask(order, catalogue, self._book, deployed.at, live))
+        live, node = _live(session, order, deployed.at), deployed.node.id
+        check_order(Ask(order, catalogue, self._book, deployed.at, live, node, deployed.schedules))
         session.add(
             AppOrderRow(
                 id=order.id,

@@ -1,7 +1,7 @@
 """Contracts in the ledger, and the changes that end one and begin another."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,13 @@ from sqlmodel import Session, SQLModel, col, or_, select
 from metering.period import Period
 from metering.store import exclusive
 from pricing.contracts.attempt_store import Attempt, Attempts
-from pricing.contracts.contract import Contract, check_contract, check_disjoint, check_unchanged
+from pricing.contracts.contract import (
+    Contract,
+    check_contract,
+    check_disjoint,
+    check_unchanged,
+    check_window,
+)
 from pricing.contracts.renewal import renew, to_be_renewed
 from pricing.contracts.schemes import (
     Hourly,
@@ -55,8 +61,12 @@ class ContractStore:
         self._engine = engine
         self.book = book
 
-    def put_contracts(self, contracts: Sequence[Contract]) -> None:
+    def put_contracts(
+        self, contracts: Sequence[Contract], schedules: Mapping[str, Collection[str]] | None = None
+    ) -> None:
         """Add contracts; of a known one only the end may change, and not what a change ended.
+
+        ``schedules``: of the nodes whose schedules new contracts may name, see ``check_window``.
 
         Raises:
             OverlappingContractsError, MissingPriceError, ContractError: nothing changed.
@@ -67,6 +77,7 @@ class ContractStore:
                 known = session.get(ContractRow, contract.id)
                 if known is None:
                     check_contract(contract, self.book)
+                    check_window(contract, schedules or {})
                     session.add(_row(contract))
                 else:
                     self._put_again(session, known, contract)

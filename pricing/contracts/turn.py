@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from metering.period import Period
-from pricing.contracts.contract import Contract, check_contract, ended
+from pricing.contracts.contract import Contract, check_contract, check_whole_hour, ended
 from pricing.contracts.refund import capped, number, remainder, rest_refund
-from pricing.contracts.schemes import Prepaid, Scheme, Timed
+from pricing.contracts.schemes import Prepaid, Scheme, Timed, Used
 from pricing.contracts.settlement import Settlement
 from pricing.contracts.term import order_amount, order_list_price
 from pricing.prices.book import PriceBook
@@ -33,6 +33,8 @@ class Rule(StrEnum):
     TO_SUBSCRIPTION = "R6 hourly to subscription"
     SUBSCRIPTION_TO_TOKENS = "R8 subscription to tokens"
     HOURLY_TO_TOKENS = "R4 hourly to tokens"
+    TOKENS_TO_HOURLY = "R4 tokens to hourly"
+    TOKENS_TO_SUBSCRIPTION = "R6 tokens to subscription"
     END_EARLY = "R8 early end"
     RELEASE = "R4 release"
     RENEWAL = "R6 renewal"
@@ -75,6 +77,8 @@ def ended_contract(turn: Turn) -> Contract:
 def successor(turn: Turn, scheme: Scheme, period: Period) -> Contract:
     """Return the contract that goes on from one; its id counts up: c1, c1.2, c1.3."""
     old = turn.contract
+    if isinstance(scheme, Used):
+        check_whole_hour(old, turn.at, "at")
     return replace(
         old,
         id=_next_id(old.id),
@@ -82,6 +86,7 @@ def successor(turn: Turn, scheme: Scheme, period: Period) -> Contract:
         period=period,
         renews=old.id,
         window=old.window if isinstance(scheme, Timed) else "",
+        factors=old.factors if isinstance(scheme, Used) else {},
         auto_renew=False,
         cash_paid=None,
         anchor=None,

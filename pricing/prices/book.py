@@ -73,6 +73,8 @@ class PriceBook:
     """Months of a term -> what it leaves to pay of the list price."""
     bands: tuple[int, ...] = ()
     """Lower bounds, in input tokens, of the context bands that requests are put in."""
+    class_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """Size class -> the models that it is for; any, where nothing is said of it."""
     valid: Period = EVER
     policy: Policy = DEFAULT
     taxes: tuple[TaxRate, ...] = ()
@@ -96,6 +98,10 @@ class PriceBook:
     def factor(self, months: int) -> Decimal:
         """Return what a term of so many months leaves to pay of the list price."""
         return self.term_factors.get(months, Decimal(1))
+
+    def fits(self, size_class: str, model: str) -> bool:
+        """Whether a size class is for a model."""
+        return model in self.class_models.get(size_class, (model,))
 
     def rates_of(self, item: Item) -> tuple[Rate, ...]:
         """Return all rates of an item, in order."""
@@ -220,6 +226,9 @@ def _choices(book: PriceBook) -> dict[str, Any]:
         "minor": book.minor_said,
         "term_factors": [[m, plain(f)] for m, f in sorted(book.term_factors.items())],
         "bands": list(book.bands),
+        "class_models": [
+            [name, list(models)] for name, models in sorted(book.class_models.items())
+        ],
         "valid": [] if book.valid == EVER else _ends(book.valid),
         "policy": told_of(book.policy),
         "taxes": [[t.name, plain(t.rate), _ends(t.valid), list(t.applies_to)] for t in book.taxes],

@@ -31,6 +31,7 @@ def parse_canonical(text: str) -> PriceBook:
         minor_said=said.get("minor"),
         term_factors={months: Decimal(f) for months, f in said.get("term_factors", ())},
         bands=tuple(said.get("bands", ())),
+        class_models={name: tuple(models) for name, models in said.get("class_models", ())},
         valid=_period(said.get("valid")),
         policy=policy_of(said.get("policy", {})),
         taxes=tuple(_tax(tax) for tax in said.get("taxes", ())),

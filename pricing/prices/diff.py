@@ -25,7 +25,10 @@ from pricing.prices.rate import Item, Rate
 
 FROZEN = ("currency", "minor", "zone", "postpaid", "order", "bands", "policy")
 """Fields that have no validity: with another, a book needs another name."""
-LOOSE = ("source", "checked", "provider", "terms", "term_factors", "valid", "regions", "taxes")
+LOOSE = (
+    "source", "checked", "provider", "terms", "term_factors", "class_models", "valid", "regions",
+    "taxes",
+)  # fmt: skip
 """Fields that may differ from now on."""
 
 

@@ -44,7 +44,7 @@ from pricing.prices.text import (
 FIELDS = (
     "name", "title", "source", "checked", "currency", "minor", "zone", "provider", "rounding",
     "terms", "term_factors", "regions", "areas", "nodes", "tokens", "tables", "rates", "bands",
-    "valid_from", "valid_to", "policy", "taxes",
+    "class_models", "valid_from", "valid_to", "policy", "taxes",
 )  # fmt: skip
 """What a header may say."""
 
@@ -92,6 +92,7 @@ def parse_book(files: Mapping[str, str]) -> PriceBook:
         minor_said=header.optional("minor", _minor, None),
         term_factors=header.optional("term_factors", _factors, {}),
         bands=header.optional("bands", _wholes, ()),
+        class_models=header.optional("class_models", _class_models, {}),
         valid=valid_of(header, zone),
         policy=header.optional("policy", _policy, DEFAULT),
         taxes=tuple(_tax(tax, zone) for tax in header.parts("taxes")),
@@ -119,6 +120,7 @@ def check_book(book: PriceBook) -> None:
     for months in book.term_factors:
         if months not in book.terms:
             raise BookError(HEADER, "factors of terms that are sold", f"{months} months")
+    _check_classes(book)
     for rate in book.rates:
         with placed(rate.line or HEADER):
             _check_rate(rate, book)
@@ -139,6 +141,17 @@ def _check_rate(rate: Rate, book: PriceBook) -> None:
         check_known([str(bound) for bound in book.bands], band)
     if rate.hours:  # usage is kept by the UTC hour, which must be one hour of the day
         billing_zone(book.zone)
+
+
+def _check_classes(book: PriceBook) -> None:
+    """Refuse to say which models a size class is for that has no price, or is for none."""
+    tokens = (dict(rate.match) for rate in book.rates_of(Item.TOKENS))
+    priced = {name for match in tokens for name in match.get("size_class", ())}
+    for name, models in book.class_models.items():
+        if name not in priced:
+            raise BookError(HEADER, "class_models of size classes that it prices", repr(name))
+        if not models:
+            raise BookError(HEADER, f"a model that size class {name} is for", "none")
 
 
 def _check_taxes(taxes: Sequence[TaxRate]) -> None:
@@ -214,7 +227,15 @@ def _factors(said: Any) -> dict[int, Decimal]:
 
 
 def _areas(said: Any) -> dict[str, tuple[str, ...]]:
-    told = mapping_at("areas", said)
+    return _lists("areas", said)
+
+
+def _class_models(said: Any) -> dict[str, tuple[str, ...]]:
+    return _lists("class_models", said)
+
+
+def _lists(field: str, said: Any) -> dict[str, tuple[str, ...]]:
+    told = mapping_at(field, said)
     return {name: told.read(name, _texts) for name in told.fields}
 
 

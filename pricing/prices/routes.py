@@ -9,10 +9,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
 from metering.resources.wire import Text
+from pricing.page import page_of
 from pricing.prices.file import parse_book
 from pricing.prices.fit import band_warnings
 from pricing.prices.show import difference_row
 from pricing.prices.store import BookStore, BookVersion, Imported
+
+PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 
 class BookTold(BaseModel):
@@ -54,9 +57,13 @@ def routes(books: BookStore, around: Around) -> APIRouter:
         return _imported_json(done) | {"warnings": band_warnings(done.book, around.bands)}
 
     @router.get("/v1/books", summary="Versions of price books")
-    def listed() -> dict[str, Any]:
-        """Return all versions by name, the newest first; number 0 comes with the product."""
-        return {"rows": [_version_json(version) for version in books.versions()]}
+    def listed(after: str = "", limit: PageSize = 100) -> dict[str, Any]:
+        """Return versions by name, the newest first; number 0 comes with the product.
+
+        ``next`` is what ``after`` must be for the next page.
+        """
+        page = page_of(books.versions(), lambda version: version.id, after, limit)
+        return {"rows": [_version_json(version) for version in page.rows], "next": page.next}
 
     @router.get("/v1/books/{name}", summary="A price book in its canonical form")
     def book(

@@ -35,6 +35,11 @@ class BookVersion:
     imported_at: datetime | None = None
     actor: str = ""
 
+    @property
+    def id(self) -> str:
+        """Its place in the list of versions; a book's name has no slash."""
+        return f"{self.name}/{self.number}"
+
 
 @dataclass(frozen=True, slots=True)
 class Imported:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from metering.event import Outcome, Quality
 from metering.interval import running
-from metering.period import HOUR, Period, day_of, hour_of, zone_of
+from metering.period import HOUR, Period, day_of, hour_from, hour_of, zone_of
 from metering.rollup import REQUESTS
 from pricing.contracts.contract import Contract
 from pricing.contracts.schemes import Hourly
@@ -84,7 +84,7 @@ def cuts(inputs: Inputs) -> list[datetime]:
     if inputs.book.policy.token_lines == "day":  # noqa: S105 - no password
         edges |= set(_midnights(to_date, inputs.zone))
     for contract in inputs.own_contracts:
-        edges |= {hour_of(contract.period.start), _hour_from(min(contract.period.end, to_date.end))}
+        edges |= {hour_of(contract.period.start), hour_from(min(contract.period.end, to_date.end))}
         if isinstance(contract.scheme, Hourly):
             edges |= set(_changes(_running_hours(contract, inputs)))
     return sorted(edge for edge in edges if to_date.holds(edge))
@@ -159,7 +159,7 @@ def _price_changes(inputs: Inputs) -> set[datetime]:
     rates = [rate for item in _BY_USAGE for rate in book.rates_of(item)]
     spans = {book.valid, *(r.valid for r in rates)}
     ends = {i for span in spans for i in (span.start, span.end) if month.holds(i)}
-    return {_hour_from(i) for i in ends} | set(_tariff_changes(rates, month, book.zone))
+    return {hour_from(i) for i in ends} | set(_tariff_changes(rates, month, book.zone))
 
 
 def _tariff_changes(rates: Sequence[Rate], month: Period, zone: str) -> Iterator[datetime]:
@@ -188,9 +188,3 @@ def _changes(hours: set[datetime]) -> Iterator[datetime]:
             yield hour
         if hour + HOUR not in hours:
             yield hour + HOUR
-
-
-def _hour_from(instant: datetime) -> datetime:
-    """Return the first whole hour that is not before an instant."""
-    hour = hour_of(instant)
-    return hour if hour == instant else hour + HOUR

@@ -9,6 +9,7 @@ from metering.identity import FOR_EVER
 from metering.period import Period
 from pricing.advice.comparison import Comparison, comparisons, hourly_tokens, token_quote
 from pricing.contracts.schemes import PerToken
+from tests.pricing.book_notation import book_with
 from tests.pricing.month_notation import month_from, small_book
 
 NODE = "hour h1 n1 g4.xlarge.gu10 2026-10-01\n"
@@ -131,6 +132,32 @@ def test_a_quoted_price_rated_again_is_the_reservation(monthly: Fraction, tokens
 
     assert quote is not None
     assert quote * tokens / 1_000_000 == monthly
+
+
+def test_only_size_classes_that_are_for_the_models_served_are_compared() -> None:
+    """Small is for qwen3 alone, medium for both: what served llama too cannot be small."""
+    book = book_with("class_models: {small: [qwen3], medium: [qwen3, llama]}\n")
+    qwen = "used 2026-10-06T01 dedicated resource=n1 fresh=900000 requests=5\n"
+    llama = "used 2026-10-06T02 dedicated resource=n1 model=llama fresh=900000 requests=5\n"
+    other = qwen.replace("resource=n1", "resource=n1 model=glm")
+    refused = llama.replace("fresh=900000 ", "").replace(
+        "requests", "outcome=client_error requests"
+    )
+    unnamed = "used 2026-10-06T03 dedicated resource=n1 model= fresh=1 requests=1\n"
+
+    def classes(usage: str) -> tuple[str, list[str]]:
+        text = f"{NODE}ran n1 2026-10-06T00 2026-10-06T10\n{usage}"
+        [found] = comparisons(month_from(text, book))
+        bounds = [size_class for size_class, _ in found.break_even_tokens]
+        assert sorted(f"token {name}" for name in bounds) == sorted(
+            name for name in payable(found) if name.startswith("token")
+        )
+        return found.cheapest.name, bounds
+
+    assert classes(qwen) == ("token small", ["medium", "small"])
+    assert classes(qwen + llama) == ("token medium", ["medium"])
+    assert classes(other) == ("hourly", [])
+    assert classes(qwen + refused + unnamed) == ("token small", ["medium", "small"])
 
 
 def test_a_token_price_is_quoted_for_what_was_served_and_for_a_busy_month() -> None:

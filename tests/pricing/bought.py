@@ -71,6 +71,11 @@ def pool() -> Contract:
     return replace(bought(PerToken("small"), at(MAY)), resource="")
 
 
+def per_token(size_class: str = "small", **said: Any) -> Contract:
+    """Return a node that is paid per token."""
+    return bought(PerToken(size_class), at(MAY), **said)
+
+
 def bought(scheme: Scheme, start: datetime, **said: Any) -> Contract:
     """Return a contract for node n1 from an instant on."""
     is_prepaid = isinstance(scheme, Prepaid)

@@ -92,6 +92,9 @@ def books(draw: st.DrawFn) -> PriceBook:
         "minor_said": draw(st.none() | st.integers(0, 4)),
         "term_factors": factors,
         "bands": tuple(sorted(draw(st.sets(st.integers(0, 10**6), max_size=3)))),
+        "class_models": draw(
+            st.dictionaries(st.text(), st.lists(st.text(), min_size=1).map(tuple), max_size=3)
+        ),
         "valid": draw(validities),
         "policy": draw(policies),
         "taxes": tuple(draw(st.lists(tax, max_size=2))),

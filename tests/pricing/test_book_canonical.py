@@ -51,6 +51,7 @@ def test_where_a_rate_stands_is_no_part_of_the_book() -> None:
         {"minor_said": 2},
         {"term_factors": {12: Decimal("0.85")}},
         {"bands": (0, 32_000)},
+        {"class_models": {"small": ("qwen3",)}},
         {"valid": span("2026-10-01", "2026-11-01")},
         {"policy": Policy(max_lines=7)},
         {"taxes": (TaxRate("VAT", Decimal("0.06")),)},

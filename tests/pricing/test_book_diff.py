@@ -219,6 +219,7 @@ def test_what_has_no_validity_may_not_change_at_all(changed: dict[str, object]) 
         {"checked": "2026-11-30"},
         {"terms": (1, 2, 3, 12)},
         {"term_factors": {12: Decimal("0.8")}},
+        {"class_models": {"small": ("qwen3",)}},
         {"regions": (*small_book().regions, Region("r", "R", "R"))},
         {"taxes": (TaxRate("VAT", Decimal("0.06"), Period(NEXT_YEAR, EVER.end)),)},
         {"valid": Period(EVER.start, NEXT_YEAR)},

@@ -25,6 +25,7 @@ def test_a_header_says_what_else_belongs_to_prices() -> None:
         header="""
 term_factors: {12: "0.85"}
 bands: [0, 32000]
+class_models: {small: [qwen3, glm]}
 valid_from: 2026-10-01
 valid_to: 2028-01-01
 policy: {hour_rounding: minute}
@@ -36,6 +37,9 @@ taxes:
 
     assert (book.factor(12), book.factor(1)) == (Decimal("0.85"), Decimal(1))
     assert book.bands == (0, 32_000)
+    assert book.class_models == {"small": ("qwen3", "glm")}
+    assert [book.fits("small", model) for model in ("glm", "llama")] == [True, False]
+    assert book.fits("medium", "llama")
     assert book.valid == Period(at("2026-10-01"), at("2028-01-01"))
     assert book.policy.hour_rounding == "minute"
     assert book.taxes == (
@@ -121,6 +125,10 @@ def test_a_wrong_header_is_refused_by_its_field(text: str, other: str, sentence:
         ("term_factors: {12: 0.85}", "term_factors 12: a price must be decimal text in quotes"),
         ("bands: [32000, 0]", "rising bands, found [32000, 0]"),
         ("bands: [0, 0]", "rising bands"),
+        ("class_models: {huge: [m]}", "class_models of size classes that it prices, found 'huge'"),
+        ("class_models: {small: []}", "a model that size class small is for, found none"),
+        ("class_models: {small: m}", "class_models small: it must be a list, found 'm'"),
+        ("class_models: [small]", "class_models: class_models must have a mapping, found list"),
         ("policy: {hour_rounding: day}", "book.yaml policy: hour_rounding must have one of second"),
         ("policy:", "book.yaml policy: policy must have a mapping, found NoneType"),
         ("policy: {colour: red}", "book.yaml policy: a policy must have only hour_rounding, "),

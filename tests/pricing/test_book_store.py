@@ -281,6 +281,24 @@ def test_bands_that_no_request_is_put_in_are_warned_of(desk: Desk) -> None:
     assert "found 32000: requests of other bands have no price" in said
 
 
+def test_versions_come_in_pages(sqlite: Engine, desk: Desk) -> None:
+    for book in (small_book(), risen(small_book()), small_book()):
+        BookStore(sqlite).put(book, "ann", NOW)
+    whole = desk.ask("GET", "/v1/books")
+
+    rows, after = [], ""
+    while after is not None:
+        page = desk.ask("GET", "/v1/books", after=after, limit="1")
+        rows, after = rows + page["rows"], page["next"]
+
+    assert (rows, whole["next"]) == (whole["rows"], None)
+    assert [(row["name"], row["number"]) for row in rows] == [
+        (SHIPPED, 0), ("small", 3), ("small", 2), ("small", 1),
+    ]  # fmt: skip
+    assert "after must be the next of a page" in desk.ask("GET", "/v1/books", after="small/4")
+    assert "less than or equal to 1000" in desk.ask("GET", "/v1/books", limit="1001")
+
+
 def test_a_book_that_cannot_be_is_refused_in_a_sentence(desk: Desk) -> None:
     def said(told: dict[str, Any]) -> str:
         return str(desk.ask("POST", "/v1/books", told))

@@ -39,6 +39,7 @@ from tests.pricing.bought import (
     cache_subscribed,
     hourly,
     old_and_new,
+    per_token,
     pool,
     priced,
     seconds,
@@ -248,15 +249,31 @@ REFUSED: dict[str, tuple[Callable[[], Change], str]] = {
     ),
     "hourly to hourly": (
         lambda: to_hourly(hourly(), at("2026-05-16"), BOOK),
-        "must be a subscription to become hourly, found Hourly",
+        "must be a subscription or per token to become hourly, found Hourly",
     ),
     "subscription to subscription": (
         lambda: to_subscription(subscribed(), at("2026-05-16"), 1, BOOK),
-        "must be hourly to become a subscription, found Subscription",
+        "must be hourly or per token to become a subscription, found Subscription",
     ),
     "a KV-cache to tokens": (
         lambda: to_tokens(cache_hourly(), PerToken("small"), at("2026-05-16"), BOOK),
         "must be for a node to be paid per token, found KvCacheHourly",
+    ),
+    "a pool to hourly": (
+        lambda: to_hourly(pool(), at("2026-05-16"), BOOK, SMALL),
+        "must be for a node to be charged by time, found pool dedicated",
+    ),
+    "tokens of a node that nobody knows": (
+        lambda: to_subscription(per_token(), at("2026-05-16"), 1, BOOK),
+        "must be told the specification of its node, found none",
+    ),
+    "a mode and a node at once": (
+        lambda: to_hourly(subscribed(), at("2026-05-16"), BOOK, LARGE),
+        f"must keep its node when its mode changes, found {LARGE}",
+    ),
+    "a term and a node at once": (
+        lambda: to_subscription(hourly(), at("2026-05-16"), 1, BOOK, LARGE),
+        f"must keep its node when its mode changes, found {LARGE}",
     ),
     "a second change": (
         lambda: end_early(

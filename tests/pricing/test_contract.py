@@ -82,15 +82,25 @@ def test_a_contract_by_time_names_its_node(scheme: Hourly | Subscription) -> Non
 @pytest.mark.parametrize(
     ("period", "found"),
     [
-        (span("2026-10-01T00:30", "2026-11-01"), "2026-09-30T16:30:00+00:00"),
-        (span("2026-10-01", "2026-10-31T23:59:59"), "2026-10-31T15:59:59+00:00"),
+        (
+            span("2026-10-01T00:30", "2026-11-01"),
+            ["2026-09-30T16:00:00+00:00", "2026-09-30T17:00:00+00:00", "2026-09-30T16:30:00+00:00"],
+        ),
+        (
+            span("2026-10-01", "2026-10-31T23:59:59"),
+            ["2026-10-31T15:00:00+00:00", "2026-10-31T16:00:00+00:00", "2026-10-31T15:59:59+00:00"],
+        ),
     ],
 )
-def test_a_contract_per_token_turns_on_a_whole_hour(period: Period, found: str) -> None:
+def test_a_contract_per_token_turns_on_a_whole_hour(period: Period, found: list[str]) -> None:
     with pytest.raises(ContractError) as refusal:
         check_contract(replace(POOL, period=period), shipped())
 
-    assert str(refusal.value) == f"contract 't1' must start and end on a whole hour, found {found}"
+    before, after, instant = found
+    assert str(refusal.value) == (
+        "contract 't1' must start and end on a whole hour, by which usage is kept, "
+        f"as {before} or {after}, found {instant}"
+    )
 
 
 def test_a_contract_in_an_unknown_region_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from metering.interval import Resource
 from metering.period import Period
-from pricing.contracts.change import downgrade, to_hourly, upgrade
+from pricing.contracts.change import downgrade, end_early, to_hourly, upgrade
 from pricing.contracts.contract import Contract, check_contract, check_disjoint, check_resources
 from pricing.contracts.renewal import renew
 from pricing.contracts.schemes import Hourly, PerToken, Subscription
@@ -22,6 +22,7 @@ from tests.pricing.bought import (
     SMALL,
     cache_hourly,
     hourly,
+    per_token,
     pool,
     priced,
     subscribed,
@@ -75,6 +76,8 @@ REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: to_hourly(hourly(), at("2026-05-16"), BOOK), "kind"),
     (lambda: to_hourly(subscribed(), LATE, BOOK), "at"),
     (lambda: renew(subscribed(), 1, LATE, BOOK), "at"),
+    (lambda: end_early(pool(), at("2026-05-16T12:30"), BOOK), "at"),
+    (lambda: to_hourly(per_token(), at("2026-05-16T12:30"), BOOK, SMALL), "at"),
 ]
 
 

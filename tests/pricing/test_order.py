@@ -165,6 +165,22 @@ def test_what_the_order_form_does_not_offer_is_refused_by_the_field(name: str) -
     assert [p.sentence for p in problems(ask(order))] == [sentence]
 
 
+def test_the_schedule_of_an_order_is_one_of_its_nodes() -> None:
+    night = replace(PLAIN, mode="hourly", window="nights")
+    asked = ask(night)._replace(node="n1")
+
+    assert problems(asked._replace(schedules=["nights", "days"])) == []
+    assert problems(ask(replace(night, window=""))._replace(schedules=[])) == []
+    for schedules, said in ((["office", "days"], "days, office"), ([], "there is none yet")):
+        assert problems(asked._replace(schedules=schedules)) == [
+            ("window", f"window must be the name of a schedule of n1 ({said}), found 'nights'")
+        ]
+    prepaid = ask(replace(night, mode="subscription"))._replace(schedules=[])
+    assert [p.sentence for p in problems(prepaid)] == [
+        "window must be left alone unless it is hourly, found 'nights'"
+    ]
+
+
 def test_every_problem_of_an_order_is_told_at_once() -> None:
     order = replace(
         OWNED, region="cn-atlantis", mode="subscription", months=10, engine="TGI", max_access=0

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from metering.interval import Resource
+from metering.resources.schedule import Schedule, Window
+from metering.resources.schedule_store import ScheduleStore
 from metering.store import Account, MeterStore
 from pricing.contracts.change import end_early, to_hourly, upgrade
 from pricing.contracts.contract import Contract, ContractError, OverlappingContractsError
@@ -258,6 +260,30 @@ def test_an_own_model_deployed_otherwise_is_counted_and_charged_as_deployed(
     assert counts["charged as deployed, not as ordered"] == 1
     [contract] = ContractStore(ledger, BOOK).contracts()
     assert (contract.scheme, contract.own_model) == (Hourly(SMALL), "models/qwen/own")
+
+
+def test_a_window_names_a_schedule_of_its_node(ledger: Engine) -> None:
+    by_night = {"mode": "hourly", "resource": "n1", "spec": SMALL, "window": "nights"}
+    contract, order = {**DECLARED, **by_night}, {**ORDER, "mode": "hourly", "window": "nights"}
+    apply_setup(setup_of(), ledger, BOOK)
+
+    with pytest.raises(
+        ContractError, match=r"schedule of n1 \(there is none yet\), found 'nights'"
+    ):
+        apply_setup(setup_of(contracts=[contract]), ledger, BOOK)
+    with pytest.raises(OrderError, match="window must be the name of a schedule of n1"):
+        apply_setup(setup_of(orders=[order]), ledger, BOOK)
+    nights = Schedule("n1", "nights", (Window(0, 360),))
+    ScheduleStore(ledger).put([nights], "ops", at("2026-05-01"))
+    assert apply_setup(setup_of(orders=[order]), ledger, BOOK)["orders"] == 1
+
+
+def test_a_window_of_a_node_in_the_same_file_may_be_told_of_later(ledger: Engine) -> None:
+    by_night = {"mode": "hourly", "resource": "n1", "spec": SMALL, "window": "nights"}
+    setup = setup_of(contracts=[{**DECLARED, **by_night}])
+
+    assert [apply_setup(setup, ledger, BOOK)["contracts"] for _ in range(2)] == [1, 1]
+    assert [c.window for c in ContractStore(ledger, BOOK).contracts()] == ["nights"]
 
 
 def test_an_order_names_what_is_declared(ledger: Engine) -> None:

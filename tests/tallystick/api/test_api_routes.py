@@ -142,6 +142,56 @@ def test_every_change_of_an_hourly_node_names_its_rule(
 
 
 @pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ({"at": "2026-10-05T12:00:01+08:00"}, "2026-10-05T05:00:00+00:00"),
+        ({"at": "2026-10-05T12:00:00+08:00"}, "2026-10-05T04:00:00+00:00"),
+        ({}, None),
+    ],
+)
+def test_a_change_may_wait_for_the_next_whole_hour(
+    running: Service, asked: dict[str, Any], made: str | None
+) -> None:
+    hourly = AGREED | {"id": "c3", "mode": "hourly", "start": START, "resource": "n3"}
+    post(running, "contracts", hourly)
+    said = {"kind": "to-tokens", "reason": "r", "dry_run": True, "next_hour": True}
+    found = post(running, "contracts/c3/changes", said | asked)
+
+    assert made is None or found["at"] == made
+    assert found["at"] == found["contracts"][1]["start"]
+    assert found["at"].endswith(":00:00+00:00")
+
+
+def test_the_command_changes_on_the_next_whole_hour(running: Service) -> None:
+    hourly = AGREED | {"id": "c3", "mode": "hourly", "start": START, "resource": "n3"}
+    post(running, "contracts", hourly)
+    words = ("contracts", "change", "c3", "to-tokens", "--reason", "r", "--dry-run", "--next-hour")
+
+    assert "R4 hourly to tokens: 0 CNY would be due" in command(running, *words)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "rule"),
+    [
+        ("to-hourly", {}, "R4 tokens to hourly"),
+        ("to-subscription", {"months": 3}, "R6 tokens to subscription"),
+    ],
+)
+def test_a_node_that_is_paid_per_token_becomes_charged_by_time(
+    running: Service, kind: str, more: dict[str, Any], rule: str
+) -> None:
+    said = {key: value for key, value in AGREED.items() if key != "spec"}
+    said |= {"id": "c5", "mode": "token", "size_class": "small", "start": START, "resource": "n10"}
+    post(running, "setup", {"resources": [NODE | {"id": "n10"}]})
+    post(running, "contracts", said | {"pool": "tokens"})
+    asked = {"kind": kind, "at": "2026-10-05T12:00:00+08:00", "reason": "r", "dry_run": True} | more
+    refused = post(running, "contracts/c5/changes", asked, 422)
+
+    assert [one["field"] for one in refused["errors"]] == ["spec"]
+    assert post(running, "contracts/c5/changes", asked | {"spec": GU20})["rule"] == rule
+
+
+@pytest.mark.parametrize(
     ("kind", "more", "rule"),
     [
         ("upgrade", {"spec": GU49}, "R7 upgrade"),
@@ -252,6 +302,7 @@ def test_a_key_makes_a_post_once(running: Service) -> None:
         ({"mode": "subscription", "months": 13}, ["months"]),
         ({"mode": "subscription", "discount": "1.5"}, ["discount"]),
         ({"mode": "subscription", "own_model": "b/p/m"}, ["mode"]),
+        ({"window": "no-such"}, ["window"]),
         ({"spec": "", "kv_cache_gb": 100}, ["kv_cache_gb"]),
         ({"spec": "", "kv_cache_gb": None}, ["spec", "kv_cache_gb"]),
     ],
