@@ -4,6 +4,7 @@ What runs is `tallystick` itself; only reading the code, three seconds, is share
 """
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -131,12 +132,17 @@ def _run(command: Command) -> Any:
 
 
 def _serve() -> None:
+    import pydantic.v1.dataclasses  # noqa: PLC0415, F401 - FastAPI reads it with the first route
+
     import tallystick.app  # noqa: PLC0415 - read once, for all that are forked
-    import tallystick.cli  # noqa: PLC0415, F401
+    import tallystick.cli  # noqa: PLC0415
+    import tallystick.server  # noqa: PLC0415, F401
     from collector.batch.fast import FastDecoder  # noqa: PLC0415
     from collector.batch.warm import warm  # noqa: PLC0415
 
     warm(FastDecoder(seed=0))
+    gc.collect()
+    gc.freeze()  # or each that is forked would look at all of this again
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that have ended are forgotten
     while line := sys.stdin.readline():
         pid = os.fork()
