@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 from builders import T0, chat_span, traces
 from conftest import Service
 from forking import run_command
@@ -37,7 +37,7 @@ def command(*words: str, service: Service | None = None, **environment: str) -> 
 def send(service: Service, spans: list[Any], **resource: str) -> None:
     body = traces(spans, **resource).SerializeToString()
     headers = {"Content-Type": "application/x-protobuf"}
-    answer = httpx2.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
+    answer = calls.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
     assert answer.status_code == 200
 
 

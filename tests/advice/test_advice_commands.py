@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 from conftest import Service, start_service, stop_service
 from forking import run_command
@@ -36,7 +36,7 @@ SETUP = {
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = start_service(tmp_path_factory.mktemp("advice"))
-    httpx2.post(f"{service.address}/v1/setup", json=SETUP, timeout=60).raise_for_status()
+    calls.post(f"{service.address}/v1/setup", json=SETUP, timeout=60).raise_for_status()
     yield service
     stop_service(service)
 
@@ -48,7 +48,7 @@ def command(running: Service, *words: str) -> str:
 
 
 def get(running: Service, path: str, **params: str) -> Any:
-    answer = httpx2.get(f"{running.address}/v1/advice/{path}", params=params, timeout=60)
+    answer = calls.get(f"{running.address}/v1/advice/{path}", params=params, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -99,7 +99,7 @@ def test_another_book_is_tried_by_name_and_by_its_files(running: Service, tmp_pa
 def test_a_contract_is_tried(running: Service) -> None:
     contract = SETUP["contracts"][0] | {"mode": "subscription"}
     asked = {"month": "2026-10", "account": "acme", "contracts": [contract]}
-    answer = httpx2.post(f"{running.address}/v1/advice/simulation", json=asked, timeout=60).json()
+    answer = calls.post(f"{running.address}/v1/advice/simulation", json=asked, timeout=60).json()
 
     assert answer["rows"][0]["after"] == "9686.95"
     assert answer["summary"]["losers"] == 1
@@ -115,7 +115,7 @@ def test_contracts_are_tried_on_several_months_by_command(running: Service, tmp_
     assert months == ["2026-09", "2026-10", "2026-11"]
     assert found["summary"]["accounts"] == 1
     assert found["rows"][1]["after"] == "9686.95"
-    answer = httpx2.post(
+    answer = calls.post(
         f"{running.address}/v1/advice/simulation",
         json={"month": "2026-10", "until": "2026-09"},
         timeout=60,
@@ -144,7 +144,7 @@ def test_cost_is_set_beside_what_is_charged(running: Service) -> None:
     assert command(running, *asked, "--format", "csv").startswith("place,account,model,tokens")
     for costs, said in (({"n9": "1"}, "found 'n9'"), ({"n1": "-1"}, "n1"), ({}, "costs")):
         body = {"month": "2026-10", "costs": costs}
-        answer = httpx2.post(f"{running.address}/v1/advice/margins", json=body, timeout=60)
+        answer = calls.post(f"{running.address}/v1/advice/margins", json=body, timeout=60)
         assert answer.status_code in {404, 422}
         assert said in answer.text
 
@@ -158,7 +158,7 @@ def test_cost_is_set_beside_what_is_charged(running: Service) -> None:
     ],
 )
 def test_a_wrong_question_gets_one_sentence(running: Service, path: str, said: str) -> None:
-    answer = httpx2.get(f"{running.address}/v1/advice/{path}", timeout=60)
+    answer = calls.get(f"{running.address}/v1/advice/{path}", timeout=60)
 
     assert answer.status_code in {404, 422}
     assert said in answer.json()["detail"]

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import calls
 import httpx2
 import pytest
 from builders import T0, any_value, as_otlp_json, span, traces
@@ -52,7 +53,7 @@ def call(model: str, **attributes: Any) -> Span:
 
 def counted(service: Service, *models: str) -> list[tuple[int, int]]:
     """Return requests and input tokens of each model."""
-    answer = httpx2.get(f"{service.address}/v1/usage", params={"by": "model"}, timeout=60)
+    answer = calls.get(f"{service.address}/v1/usage", params={"by": "model"}, timeout=60)
     rows = {row["model"]: (row["requests"], row["input_tokens"]) for row in answer.json()["rows"]}
     return [rows.get(model, (0, 0)) for model in models]
 
@@ -227,7 +228,7 @@ def test_a_broken_span_costs_no_neighbour_and_is_set_aside_with_its_reason(
 
 def set_aside(service: Service, span_id: bytes) -> list[dict[str, Any]]:
     """Return what was set aside of a span."""
-    answer = httpx2.get(f"{service.address}/v1/quarantine", timeout=60)
+    answer = calls.get(f"{service.address}/v1/quarantine", timeout=60)
     return [row for row in answer.json()["rows"] if row["span_id"] == span_id.hex()]
 
 

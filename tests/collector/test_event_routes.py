@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import calls
 import httpx2
 import pytest
 from conftest import Service, start_service, stop_service
@@ -39,7 +40,7 @@ def model() -> str:
 def post(service: Service, path: str, kind: str, content: bytes, **headers: str) -> httpx2.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     sent = {"Content-Type": kind, "Authorization": "Bearer right", **named}
-    return httpx2.post(service.address + path, content=content, headers=sent, timeout=30)
+    return calls.post(service.address + path, content=content, headers=sent, timeout=30)
 
 
 def cloud_event(model: str, number: int = 1, **changed: Any) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def line_of(model: str, number: int = 1, **changed: Any) -> bytes:
 def counted(service: Service, model: str) -> tuple[int, int]:
     """Return requests and input tokens of a model."""
     params = {"by": "model"}
-    rows = httpx2.get(f"{service.address}/v1/usage", params=params, timeout=30).json()["rows"]
+    rows = calls.get(f"{service.address}/v1/usage", params=params, timeout=30).json()["rows"]
     found = [row for row in rows if row["model"] == model]
     return sum(r["requests"] for r in found), sum(r["input_tokens"] for r in found)
 
@@ -171,7 +172,7 @@ def test_both_paths_refuse_as_the_otlp_paths_do(guarded: Service, path: str, kin
         post(guarded, path, kind, b"{}", Content_Encoding="br"),
         post(guarded, path, kind, b"{}", Content_Encoding="gzip"),
         post(guarded, path, kind, b"\n" * LIMIT, Content_Encoding="identity"),
-        httpx2.get(guarded.address + path, timeout=60),
+        calls.get(guarded.address + path, timeout=60),
     ]
 
     statuses = [answer.status_code for answer in answers]

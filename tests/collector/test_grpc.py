@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import calls
 import grpc
-import httpx2
 import pytest
 from builders import as_otlp_json, span, traces
 from conftest import Service, start_service, stop_service
@@ -61,7 +61,7 @@ def body_of(model: str, count: int = 3) -> bytes:
 
 
 def input_of(service: Service, model: str) -> int:
-    rows = httpx2.get(f"{service.address}/v1/usage?by=model", timeout=30).json()["rows"]
+    rows = calls.get(f"{service.address}/v1/usage?by=model", timeout=30).json()["rows"]
     return sum(row["input_tokens"] for row in rows if row["model"] == model)
 
 
@@ -93,7 +93,7 @@ def test_grpc_and_http_tell_of_the_same_calls(guarded: Service) -> None:
     headers = {"Content-Type": "application/json", "Authorization": "Bearer ingest-1"}
 
     export(guarded, body)
-    httpx2.post(
+    calls.post(
         f"{guarded.address}/v1/traces", content=as_otlp_json(message), headers=headers, timeout=60
     )
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import calls
 import httpx2
 import pytest
 from builders import T0, as_otlp_json, chat_span, span, traces
@@ -43,14 +44,14 @@ def post(
     service: Service, body: bytes, kind: str = PROTOBUF, path: str = "/v1/traces", **headers: str
 ) -> httpx2.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx2.post(
+    return calls.post(
         service.address + path, content=body, headers={"Content-Type": kind, **named}, timeout=30
     )
 
 
 def requests_and_input(service: Service, model: str) -> tuple[int, int]:
     """Return what GET /v1/usage tells of a model."""
-    answer = httpx2.get(f"{service.address}/v1/usage", params={"by": "model"}, timeout=30)
+    answer = calls.get(f"{service.address}/v1/usage", params={"by": "model"}, timeout=30)
     rows = [row for row in answer.json()["rows"] if row["model"] == model]
     return sum(r["requests"] for r in rows), sum(r["input_tokens"] for r in rows)
 
@@ -115,7 +116,7 @@ def test_a_body_in_chunks_is_taken(shared_service: Service, model: str) -> None:
         for at in range(0, len(body), 50):
             yield body[at : at + 50]
 
-    answer = httpx2.post(
+    answer = calls.post(
         f"{shared_service.address}/v1/traces",
         content=chunks(),
         headers={"Content-Type": PROTOBUF},
@@ -219,7 +220,7 @@ def test_bad_gzip_is_refused(shared_service: Service, body: bytes) -> None:
 @pytest.mark.parametrize("path", ["/v1/traces", "/v1/logs"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_allowed(shared_service: Service, method: str, path: str) -> None:
-    answer = httpx2.request(method, shared_service.address + path, timeout=60)
+    answer = calls.request(method, shared_service.address + path, timeout=60)
 
     assert answer.status_code == 405
     assert answer.headers["allow"] == "POST"

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import calls
 import httpx2
 import pytest
 import uvicorn
@@ -21,6 +22,7 @@ from builders import chat_span, traces
 from conftest import ROOT, Service, start_service, stop_service
 from fastapi import FastAPI
 from google.rpc.status_pb2 import Status
+from ports import free_port
 
 from collector.batch.fast import FastDecoder
 from collector.inflate import DEFAULT_LIMIT
@@ -47,7 +49,7 @@ def strict_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
 def post(
     address: str, content: bytes | Iterator[bytes], headers: dict[str, str] | None = None
 ) -> httpx2.Response:
-    return httpx2.post(
+    return calls.post(
         f"{address}/v1/traces", content=content, headers={**PROTOBUF, **(headers or {})}, timeout=60
     )
 
@@ -57,7 +59,7 @@ def with_key(headers: dict[str, str] | None = None) -> dict[str, str]:
 
 
 def stored(service: Service) -> int:
-    answer = httpx2.get(f"{service.address}/v1/usage", timeout=30)
+    answer = calls.get(f"{service.address}/v1/usage", timeout=30)
     count: int = answer.json()["totals"]["requests"]
     return count
 
@@ -165,7 +167,7 @@ def test_a_request_without_the_right_key_is_refused_and_stores_nothing(
     before = stored(strict_service)
     body = traces([chat_span(1000 + zlib.crc32(sent.encode()))]).SerializeToString()
     key = {"Authorization": sent.encode("latin-1")} if sent else {}
-    answer = httpx2.post(
+    answer = calls.post(
         f"{strict_service.address}/v1/traces", content=body, headers={**PROTOBUF, **key}, timeout=60
     )
 
@@ -200,7 +202,7 @@ def test_a_full_disk_is_answered_503_and_the_resend_is_counted(shared_service: S
     assert {answer.headers["retry-after"] for answer in refused} <= {"0", "1"}
     assert malformed.status_code == 400
     assert resent.status_code == 200
-    rows = httpx2.get(f"{address}/v1/usage", params={"by": "model"}, timeout=60).json()["rows"]
+    rows = calls.get(f"{address}/v1/usage", params={"by": "model"}, timeout=60).json()["rows"]
     assert [(r["requests"], r["input_tokens"]) for r in rows if r["model"] == "late"] == [(1, 10)]
 
 
@@ -308,10 +310,8 @@ print(json.dumps([answer.status_code, ours, everybody]))
 
 def test_the_service_traces_no_request_that_it_receives(tmp_path: Path) -> None:
     """Another FastAPI in the same process does, so that the silence means something."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     done = subprocess.run(
-        [sys.executable, "-c", SILENCE, str(tmp_path / "data"), str(port)],
+        [sys.executable, "-c", SILENCE, str(tmp_path / "data"), str(free_port())],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -332,7 +332,7 @@ def test_a_client_that_goes_away_is_no_failure_of_ours(strict_service: Service, 
     with socket.create_connection((host, int(port))) as line:
         line.sendall(head.encode())
         time.sleep(0.1)
-    assert httpx2.get(f"{strict_service.address}/healthz").json()["status"] == "ok"
+    assert calls.get(f"{strict_service.address}/healthz").json()["status"] == "ok"
     time.sleep(0.1)
 
     assert "ClientDisconnect" not in strict_service.log.read_text()

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import calls
 import grpc
-import httpx2
 import pytest
 from conftest import Service, start_service, stop_service
 from google.protobuf.json_format import MessageToJson
@@ -68,7 +68,7 @@ def fleet(worker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 
 def get(service: Service, path: str, **query: str) -> Any:
-    answer = httpx2.get(f"{service.address}{path}", params=query, timeout=30)
+    answer = calls.get(f"{service.address}{path}", params=query, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -119,8 +119,8 @@ def test_pushed_metrics_are_readings_once_in_both_encodings_and_over_grpc(fleet:
         ExportMetricsServiceRequest.FromString(BODY), use_integers_for_enums=True
     ).encode()
     answers = [
-        httpx2.post(url, content=BODY, headers=PROTOBUF, timeout=30),
-        httpx2.post(url, content=told, headers={"Content-Type": "application/json"}, timeout=30),
+        calls.post(url, content=BODY, headers=PROTOBUF, timeout=30),
+        calls.post(url, content=told, headers={"Content-Type": "application/json"}, timeout=30),
     ]
     with grpc.insecure_channel(fleet.grpc_address) as channel:
         over_grpc = channel.unary_unary(EXPORT)(BODY, timeout=60)
@@ -138,7 +138,7 @@ def test_metrics_that_nobody_knows_are_accepted_and_counted(fleet: Service) -> N
     metric = message.resource_metrics.add().scope_metrics.add().metrics.add(name="my.gauge")
     metric.gauge.data_points.add(time_unix_nano=1, as_int=1)
     url = f"{fleet.address}/v1/metrics"
-    answer = httpx2.post(url, content=message.SerializeToString(), headers=PROTOBUF, timeout=30)
+    answer = calls.post(url, content=message.SerializeToString(), headers=PROTOBUF, timeout=30)
 
     assert answer.status_code == 200
     assert get(fleet, "/v1/targets")["left_out"]["my.gauge"] >= 1
@@ -146,7 +146,7 @@ def test_metrics_that_nobody_knows_are_accepted_and_counted(fleet: Service) -> N
 
 def test_malformed_metrics_are_refused(fleet: Service) -> None:
     url = f"{fleet.address}/v1/metrics"
-    answer = httpx2.post(url, content=b"\xff\xff", headers=PROTOBUF, timeout=30)
+    answer = calls.post(url, content=b"\xff\xff", headers=PROTOBUF, timeout=30)
 
     assert answer.status_code == 400
     assert b"must be an OTLP metrics request" in answer.content
@@ -164,7 +164,7 @@ def test_malformed_metrics_are_refused(fleet: Service) -> None:
 def test_a_question_that_cannot_be_answered_says_why(
     fleet: Service, query: dict[str, str], why: str
 ) -> None:
-    answer = httpx2.get(f"{fleet.address}/v1/readings", params=query, timeout=30)
+    answer = calls.get(f"{fleet.address}/v1/readings", params=query, timeout=30)
 
     assert answer.status_code == 422
     assert why in answer.json()["error"]
@@ -186,7 +186,7 @@ def test_the_vocabulary_can_be_read(fleet: Service) -> None:
 def test_acknowledged_metrics_survive_a_power_cut(fleet: Service) -> None:
     body = BODY.replace(b"qwen3-14b", b"qwen3-15b")
     url = f"{fleet.address}/v1/metrics"
-    answer = httpx2.post(url, content=body, headers=PROTOBUF, timeout=30)
+    answer = calls.post(url, content=body, headers=PROTOBUF, timeout=30)
     fleet.kill()
     again = start_service(fleet.data)
     found = latest(again, "client_output_tokens", model="qwen3-15b", **ALL_TIME)

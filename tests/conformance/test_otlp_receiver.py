@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+import calls
 import grpc
 import httpx2
 import pytest
@@ -223,7 +224,7 @@ def test_another_compression_is_unsupported(post: Post, signal: Signal, kind: st
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_only_post_is_allowed(address: str, signal: Signal, method: str) -> None:
     """MUST (RFC 9110 15.5.6): 405, with the methods that are allowed."""
-    answer = httpx2.request(method, address + signal.path, timeout=60)
+    answer = calls.request(method, address + signal.path, timeout=60)
 
     assert answer.status_code == 405
     assert "POST" in answer.headers["allow"]
@@ -250,7 +251,7 @@ def test_a_replay_is_counted_once(
     for kind in (PROTOBUF, JSON, PROTOBUF):
         assert_success(post(TRACES.path, kind, body_of(TRACES, kind, **named)), TRACES, kind)
 
-    answer = httpx2.get(f"{address}/v1/usage?by=model", headers=token, timeout=30)
+    answer = calls.get(f"{address}/v1/usage?by=model", headers=token, timeout=30)
     [row] = [row for row in answer.json()["rows"] if row["model"] == model]
 
     assert (row["requests"], row["input_tokens"]) == (1, 9)

@@ -4,7 +4,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-import httpx2
+import calls
 import pytest
 from builders import chat_span, traces
 from conftest import Service, start_service, stop_service
@@ -28,7 +28,7 @@ class Traffic(threading.Thread):
             first = self.acknowledged + 1
             content = traces([chat_span(n) for n in range(first, first + SPANS)])
             body = content.SerializeToString()
-            answer = httpx2.post(
+            answer = calls.post(
                 f"{self.address}/v1/traces", content=body, headers=HEADERS, timeout=60
             )
             assert answer.status_code == 200
@@ -40,7 +40,7 @@ def command(*words: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 
 def requests(service: Service) -> int:
-    usage = httpx2.get(f"{service.address}/v1/usage", timeout=60).json()
+    usage = calls.get(f"{service.address}/v1/usage", timeout=60).json()
     return int(usage["totals"]["requests"])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import httpx2
+import calls
 import pytest
 from billed import declared
 from conftest import Service, start_service, stop_service
@@ -84,7 +84,7 @@ def test_a_closed_month_is_rated_again_by_decision(billed: Service) -> None:
 
 def test_all_documents_of_a_month_are_exported(billed: Service) -> None:
     address = f"{billed.address}/v1/exports/focus"
-    rows = httpx2.get(address, params={"month": "2026-09", "format": "json"}, timeout=60).json()
+    rows = calls.get(address, params={"month": "2026-09", "format": "json"}, timeout=60).json()
 
     assert {(r["x_BillId"], r["InvoiceId"]) for r in rows} == {
         (BILL, "INV-2026-000001"), ("cn-1", "CN-2026-000001"),
@@ -144,21 +144,21 @@ def test_what_may_not_be_done_is_refused_with_a_sentence(billed: Service, tmp_pa
 def test_a_request_that_is_wrong_names_what(
     billed: Service, path: str, body: dict[str, object], said: str
 ) -> None:
-    answer = httpx2.post(f"{billed.address}/v1/{path}", json=body, timeout=60)
+    answer = calls.post(f"{billed.address}/v1/{path}", json=body, timeout=60)
 
     assert answer.status_code == 422
     assert said in answer.json()["error"]
 
 
 def test_bills_come_in_pages(billed: Service) -> None:
-    first = httpx2.get(f"{billed.address}/v1/bills", params={"limit": 1}, timeout=60).json()
-    second = httpx2.get(
+    first = calls.get(f"{billed.address}/v1/bills", params={"limit": 1}, timeout=60).json()
+    second = calls.get(
         f"{billed.address}/v1/bills", params={"limit": 1, "after": first["next"]}, timeout=60
     ).json()
 
     assert [r["id"] for page in (first, second) for r in page["rows"]] == [BILL, "acme-202610"]
     assert (
-        httpx2.get(f"{billed.address}/v1/bills", params={"month": "2026-09"}, timeout=60).json()[
+        calls.get(f"{billed.address}/v1/bills", params={"month": "2026-09"}, timeout=60).json()[
             "next"
         ]
         is None

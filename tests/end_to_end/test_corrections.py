@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import calls
 import httpx2
 import pytest
 from billed import command, declared, send
@@ -20,13 +21,13 @@ def service(shared_service: Service, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def usage(service: Service) -> dict[str, int]:
-    found = httpx2.get(f"{service.address}/v1/usage", timeout=60).json()
+    found = calls.get(f"{service.address}/v1/usage", timeout=60).json()
     return {name: found["totals"][name] for name in COUNTS}
 
 
 def correct(service: Service, **asked: Any) -> httpx2.Response:
     body = {"reason": "a test", **asked}
-    return httpx2.post(f"{service.address}/v1/corrections", json=body, timeout=60)
+    return calls.post(f"{service.address}/v1/corrections", json=body, timeout=60)
 
 
 def told(service: Service, *words: str) -> Any:

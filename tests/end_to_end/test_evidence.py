@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 from builders import T0, chat_span, span, traces
 from conftest import Service, start_service, stop_service
@@ -34,14 +34,14 @@ def send(service: Service, *spans: Span, scope: str = "my.sdk", name: str = "") 
     body = traces(list(spans), scope, **({"service__name": name} if name else {}))
     headers = {"Content-Type": "application/x-protobuf"}
     content = body.SerializeToString()
-    answer = httpx2.post(
+    answer = calls.post(
         f"{service.address}/v1/traces", content=content, headers=headers, timeout=60
     )
     assert (answer.status_code, answer.content) == (200, b"")
 
 
 def get(service: Service, path: str) -> Any:
-    answer = httpx2.get(f"{service.address}{path}", timeout=60)
+    answer = calls.get(f"{service.address}{path}", timeout=60)
     assert answer.is_success, answer.text
     return answer.json()
 

@@ -6,7 +6,7 @@ from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 import yaml
 from billed import SETUP, command, declared, send
@@ -27,7 +27,7 @@ def billed_once(shared_service: Service, tmp_path_factory: pytest.TempPathFactor
 
 
 def bill_of(service: Service) -> Any:
-    return httpx2.get(f"{service.address}/v1/bills/acme/2026-09", timeout=60).json()
+    return calls.get(f"{service.address}/v1/bills/acme/2026-09", timeout=60).json()
 
 
 def test_the_bill_is_what_a_hand_would_work_out(billed_once: Service) -> None:
@@ -135,7 +135,7 @@ def test_a_wrong_declaration_is_refused_in_one_sentence_and_changes_nothing(
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
     assert bill_of(billed_once)["result_hash"] == before["result_hash"]
-    page = httpx2.get(f"{billed_once.address}/v1/bills/newcomer/2026-09", timeout=60)
+    page = calls.get(f"{billed_once.address}/v1/bills/newcomer/2026-09", timeout=60)
     assert page.status_code == 404
 
 
@@ -152,9 +152,7 @@ def test_a_wrong_declaration_is_refused_in_one_sentence_and_changes_nothing(
 def test_a_wrong_account_is_refused(
     billed_once: Service, account: dict[str, str], sentence: str
 ) -> None:
-    answer = httpx2.post(
-        f"{billed_once.address}/v1/setup", json={"accounts": [account]}, timeout=60
-    )
+    answer = calls.post(f"{billed_once.address}/v1/setup", json={"accounts": [account]}, timeout=60)
 
     assert answer.status_code == 422
     assert sentence in answer.json()["error"]
@@ -162,9 +160,9 @@ def test_a_wrong_account_is_refused(
 
 def test_the_first_page_names_every_account_safely(service: Service) -> None:
     hostile = {"id": "evil", "name": "<script>alert(1)</script>"}
-    httpx2.post(f"{service.address}/v1/setup", json={"accounts": [hostile]}, timeout=60)
+    calls.post(f"{service.address}/v1/setup", json={"accounts": [hostile]}, timeout=60)
 
-    page = httpx2.get(f"{service.address}/", timeout=60)
+    page = calls.get(f"{service.address}/", timeout=60)
 
     assert page.headers["content-type"].startswith("text/html")
     assert "&lt;script&gt;" in page.text

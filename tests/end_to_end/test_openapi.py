@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx2
+import calls
 import pytest
 import yaml
 from conftest import ROOT, start_service, stop_service
@@ -34,10 +34,10 @@ def fuzz(folder: Path, ledger_url: str, examples: int, *phases: str) -> None:
     setup = yaml.safe_load((ROOT / "tallystick" / "demo" / "setup.yaml").read_text("utf-8"))
     headers = {"Content-Type": "application/json"}
     told = json.dumps(setup, default=str)
-    httpx2.post(
+    calls.post(
         f"{service.address}/v1/setup", content=told, headers=headers, timeout=60
     ).raise_for_status()
-    httpx2.get(f"{service.address}/v1/bills/acme/2026-10", timeout=60).raise_for_status()
+    calls.get(f"{service.address}/v1/bills/acme/2026-10", timeout=60).raise_for_status()
     (folder / "places.toml").write_text(PLACES)
     done = subprocess.run(
         [

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 import pyarrow.parquet as pq
 import pytest
 from builders import T0, chat_span, traces
@@ -43,7 +43,7 @@ def command(*words: str, service: Service) -> Any:
 @pytest.fixture(scope="module")
 def month(shared_service: Service) -> Service:
     """A service with 60 requests over ten days of acme's month, and some of nobody's."""
-    declared = httpx2.post(f"{shared_service.address}/v1/setup", json=SETUP, timeout=60)
+    declared = calls.post(f"{shared_service.address}/v1/setup", json=SETUP, timeout=60)
     assert declared.status_code == 200, declared.text
     for tenant, first in (("t-acme", 1), ("=t-nobody", 100)):
         spans = [
@@ -57,12 +57,12 @@ def month(shared_service: Service) -> Service:
         body = traces(spans, tenant__id=tenant).SerializeToString()
         headers = {"Content-Type": "application/x-protobuf"}
         url = f"{shared_service.address}/v1/traces"
-        assert httpx2.post(url, content=body, headers=headers, timeout=60).status_code == 200
+        assert calls.post(url, content=body, headers=headers, timeout=60).status_code == 200
     return shared_service
 
 
 def asked(service: Service, **params: Any) -> Any:
-    answer = httpx2.get(f"{service.address}/v1/usage", params=MONTH | params, timeout=60)
+    answer = calls.get(f"{service.address}/v1/usage", params=MONTH | params, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -72,7 +72,7 @@ def total_of(rows: Any) -> dict[str, int]:
 
 
 def test_every_way_of_cutting_a_month_has_the_tokens_of_its_bill(month: Service) -> None:
-    bill = httpx2.get(f"{month.address}/v1/bills/acme/2026-09", timeout=60).json()
+    bill = calls.get(f"{month.address}/v1/bills/acme/2026-09", timeout=60).json()
     billed = sum(
         Decimal(line["ConsumedQuantity"])
         for line in bill["lines"]
@@ -97,7 +97,7 @@ def test_every_format_tells_the_same(month: Service) -> None:
     params = {"granularity": "day", "by": "model"}
     rows = asked(month, **params)["rows"]
     answers = {
-        name: httpx2.get(
+        name: calls.get(
             f"{month.address}/v1/usage",
             params=MONTH | params,
             headers={"Accept": media},
@@ -120,7 +120,7 @@ def test_pages_of_one_cursor_are_of_one_run(month: Service) -> None:
     pages = [asked(month, **params)]
     late = traces([chat_span(999, 10**6, T0)], tenant__id="t-acme").SerializeToString()
     headers = {"Content-Type": "application/x-protobuf"}
-    httpx2.post(f"{month.address}/v1/traces", content=late, headers=headers, timeout=60)
+    calls.post(f"{month.address}/v1/traces", content=late, headers=headers, timeout=60)
     while cursor := pages[-1]["next_cursor"]:
         pages.append(asked(month, **params, cursor=cursor))
 
@@ -157,7 +157,7 @@ def test_hours_that_ended_are_closed(month: Service) -> None:
 def test_a_question_that_makes_no_sense_gets_one_sentence(
     month: Service, path: str, code: int, sentence: str
 ) -> None:
-    answer = httpx2.get(month.address + path, timeout=60)
+    answer = calls.get(month.address + path, timeout=60)
 
     assert answer.status_code == code
     assert sentence in answer.json()["error"]
@@ -166,9 +166,9 @@ def test_a_question_that_makes_no_sense_gets_one_sentence(
 def test_requests_are_listed_page_by_page(month: Service) -> None:
     params: dict[str, Any] = {"account": "acme", "model": "m1", "limit": 8}
     url = f"{month.address}/v1/requests"
-    pages = [httpx2.get(url, params=params, timeout=60).json()]
+    pages = [calls.get(url, params=params, timeout=60).json()]
     while cursor := pages[-1]["next_cursor"]:
-        pages.append(httpx2.get(url, params=params | {"cursor": cursor}, timeout=60).json())
+        pages.append(calls.get(url, params=params | {"cursor": cursor}, timeout=60).json())
     rows = [row for page in pages for row in page["rows"]]
 
     assert [len(page["rows"]) for page in pages] == [8, 8, 4]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 from builders import chat_span, traces
 from conftest import Service, start_service, stop_service
@@ -143,12 +143,12 @@ def send_calls(service: Service, count: int) -> None:
     spans = [chat_span(n, PROMPT, at=now) for n in range(1, count + 1)]
     body = traces(spans, tallystick__pool="shared", service__name="gw").SerializeToString()
     headers = {"Content-Type": "application/x-protobuf"}
-    answer = httpx2.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
+    answer = calls.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
     assert answer.status_code == 200
 
 
 def rows(service: Service, model: str) -> Any:
-    answer = httpx2.get(f"{service.address}/v1/reconciliation?model={model}", timeout=60)
+    answer = calls.get(f"{service.address}/v1/reconciliation?model={model}", timeout=60)
     assert answer.is_success, answer.text
     return answer.json()["rows"]
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import calls
 import httpx2
 from conftest import Service
 from typer.testing import CliRunner
@@ -24,11 +25,11 @@ def tallystick(service: Service, *words: str | Path) -> str:
 
 
 def post(service: Service, path: str, document: Any) -> httpx2.Response:
-    return httpx2.post(f"{service.address}{path}", json=document, timeout=60)
+    return calls.post(f"{service.address}{path}", json=document, timeout=60)
 
 
 def get(service: Service, path: str, **params: str) -> Any:
-    answer = httpx2.get(f"{service.address}{path}", params=params, timeout=60)
+    answer = calls.get(f"{service.address}{path}", params=params, timeout=60)
     assert answer.is_success, answer.text
     return answer.json()
 

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import calls
 import httpx2
 import pytest
 from builders import chat_span, traces
@@ -43,12 +44,12 @@ class Installation:
         body = traces(spans, tenant__id="t-acme").SerializeToString()
         headers = {"Content-Type": "application/x-protobuf"}
         address = self.services["collector"].address
-        answer = httpx2.post(f"{address}/v1/traces", content=body, headers=headers, timeout=30)
+        answer = calls.post(f"{address}/v1/traces", content=body, headers=headers, timeout=30)
         assert answer.status_code == 200, answer.content
 
     def usage(self, **asked: str) -> dict[str, int]:
         address = self.services["api"].address
-        found = httpx2.get(f"{address}/v1/usage", params=asked, timeout=30).json()
+        found = calls.get(f"{address}/v1/usage", params=asked, timeout=30).json()
         return {name: found["totals"][name] for name in totals(range(0))}
 
     def holders(self) -> list[str]:
@@ -57,7 +58,7 @@ class Installation:
 
     def health(self, name: str) -> dict[str, Any]:
         try:
-            answer = httpx2.get(f"{self.services[name].address}/healthz", timeout=10)
+            answer = calls.get(f"{self.services[name].address}/healthz", timeout=10)
         except httpx2.HTTPError:
             return {}
         found: dict[str, Any] = answer.json()
@@ -134,7 +135,7 @@ def test_a_declaration_at_the_api_is_heeded_by_the_worker(installation: Installa
         "accounts": [{"id": "acme", "name": "Acme"}],
         "identities": [{"kind": "tenant", "value": "t-acme", "account": "acme"}],
     }
-    answer = httpx2.post(f"{api}/v1/setup", json=declared, timeout=30)
+    answer = calls.post(f"{api}/v1/setup", json=declared, timeout=30)
 
     assert answer.is_success, answer.text
     wait_for(lambda: installation.usage(account="acme") == installation.usage(), 30)
@@ -154,7 +155,7 @@ def test_what_another_role_serves_is_refused_with_its_name(
 ) -> None:
     if not installation.health(name):
         name = "one"
-    answer = httpx2.request(method, installation.services[name].address + path, timeout=30)
+    answer = calls.request(method, installation.services[name].address + path, timeout=30)
 
     assert answer.status_code == 404
     assert answer.json()["error"] == (

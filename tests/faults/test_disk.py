@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import calls
 import httpx2
 import pytest
 from builders import chat_span, traces
@@ -40,15 +41,15 @@ def service_on_disk(tmp_path: Path) -> Iterator[Service]:
 def send(service: Service, number: int, spans: int = 10) -> httpx2.Response:
     """Send spans that are numbered on from one of their own."""
     body = traces([chat_span(n + 1) for n in range(number, number + spans)]).SerializeToString()
-    return httpx2.post(f"{service.address}/v1/traces", content=body, headers=HEADERS, timeout=30)
+    return calls.post(f"{service.address}/v1/traces", content=body, headers=HEADERS, timeout=30)
 
 
 def health(service: Service) -> Any:
-    return httpx2.get(f"{service.address}/healthz", timeout=30).json()
+    return calls.get(f"{service.address}/healthz", timeout=30).json()
 
 
 def requests(service: Service) -> int:
-    found = httpx2.get(f"{service.address}/v1/usage", timeout=60).json()
+    found = calls.get(f"{service.address}/v1/usage", timeout=60).json()
     return int(found["totals"]["requests"])
 
 

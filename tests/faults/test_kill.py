@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import calls
 import httpx2
 import pytest
 from builders import chat_span, traces
@@ -47,7 +48,7 @@ class Sender(threading.Thread):
         headers = {"Content-Type": "application/x-protobuf"}
         body = traces(spans).SerializeToString()
         try:
-            answer = httpx2.post(f"{address}/v1/traces", content=body, headers=headers, timeout=10)
+            answer = calls.post(f"{address}/v1/traces", content=body, headers=headers, timeout=10)
         except httpx2.HTTPError:
             self.unanswered.append(numbers)
             time.sleep(0.01)
@@ -86,7 +87,7 @@ class Closer(threading.Thread):
 
 
 def requests_at(address: str) -> int:
-    usage = httpx2.get(f"{address}/v1/usage", timeout=60).json()
+    usage = calls.get(f"{address}/v1/usage", timeout=60).json()
     return int(usage["totals"]["requests"])
 
 

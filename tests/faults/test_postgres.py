@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import Path
 
+import calls
 import httpx2
 from builders import chat_span, traces
 from conftest import start_service, stop_service
@@ -16,14 +17,14 @@ SPANS = 10
 def send(address: str, body: int) -> int:
     spans = [chat_span(n) for n in range(body * SPANS + 1, (body + 1) * SPANS + 1)]
     content = traces(spans).SerializeToString()
-    answer = httpx2.post(f"{address}/v1/traces", content=content, headers=HEADERS, timeout=30)
+    answer = calls.post(f"{address}/v1/traces", content=content, headers=HEADERS, timeout=30)
     return answer.status_code
 
 
 def health_when(address: str, status: str) -> httpx2.Response:
     """Return what the service says of its health as soon as it says so: a tick may come first."""
     give_up = time.monotonic() + 30
-    while (health := httpx2.get(f"{address}/healthz", timeout=60)).json()["status"] != status:
+    while (health := calls.get(f"{address}/healthz", timeout=60)).json()["status"] != status:
         assert time.monotonic() < give_up, health.text
         time.sleep(0.1)
     return health
@@ -37,11 +38,11 @@ def test_receiving_goes_on_while_postgresql_is_away_and_usage_catches_up(tmp_pat
         statuses = [send(service.address, body) for body in range(5)]
         server.stop()
         statuses += [send(service.address, body) for body in range(5, 15)]
-        asked = httpx2.get(f"{service.address}/v1/usage", timeout=60)
+        asked = calls.get(f"{service.address}/v1/usage", timeout=60)
         health = health_when(service.address, "degraded")
         server.start()
         statuses += [send(service.address, body) for body in range(15, 20)]
-        usage = httpx2.get(f"{service.address}/v1/usage", timeout=60)
+        usage = calls.get(f"{service.address}/v1/usage", timeout=60)
         health_when(service.address, "ok")
         stop_service(service)
         log = [json.loads(line) for line in service.log.read_text().splitlines()]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 from conftest import Service
 from plugin.receiver import call, metering, request_of
@@ -143,7 +143,7 @@ def test_the_service_counts_each_event_once(service: Service, folder: Path) -> N
         endpoint = Endpoint(service.address, {})
         again = endpoint.post(logs_request(lines, mine.producer))
         endpoint.close()
-    usage = httpx2.get(f"{service.address}/v1/usage", timeout=60).json()
+    usage = calls.get(f"{service.address}/v1/usage", timeout=60).json()
 
     assert len(lines) == 3
     assert again.verdict is Verdict.ACCEPTED

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 from conftest import Service, start_service, stop_service
 from typer.testing import CliRunner
@@ -156,7 +156,7 @@ def test_a_service_prices_by_a_version_as_soon_as_it_is_imported(
     with (tmp_path / "book.yaml").open("a") as header:
         header.write(DEAR)
     declared = {"accounts": [{"id": "acme", "name": "Acme"}]}
-    httpx2.post(f"{service.address}/v1/setup", json=declared, timeout=60)
+    calls.post(f"{service.address}/v1/setup", json=declared, timeout=60)
     before = book_of_a_bill(service)
 
     tallystick("import", tmp_path, "--url", service.address)
@@ -167,5 +167,5 @@ def test_a_service_prices_by_a_version_as_soon_as_it_is_imported(
 
 
 def book_of_a_bill(service: Service) -> str:
-    found = httpx2.get(f"{service.address}/v1/bills/acme/2026-10", timeout=60).json()
+    found = calls.get(f"{service.address}/v1/bills/acme/2026-10", timeout=60).json()
     return str(found["book_hash"])

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
+import calls
 import pytest
 from builders import chat_span, traces
 from conftest import Service, start_service, stop_service
@@ -25,7 +25,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 def status(service: Service, path: str, key: str = "") -> int:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return httpx2.get(service.address + path, headers=headers, timeout=60).status_code
+    return calls.get(service.address + path, headers=headers, timeout=60).status_code
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -36,9 +36,9 @@ def test_reading_needs_the_admin_key(guarded: Service, path: str) -> None:
 
 
 def test_a_browser_may_give_the_admin_key_as_its_password(guarded: Service) -> None:
-    asked = httpx2.get(f"{guarded.address}/", timeout=60)
-    given = httpx2.get(f"{guarded.address}/", auth=("anyone", "admin-1"), timeout=60)
-    wrong = httpx2.get(f"{guarded.address}/", auth=("admin-1", "x"), timeout=60)
+    asked = calls.get(f"{guarded.address}/", timeout=60)
+    given = calls.get(f"{guarded.address}/", auth=("anyone", "admin-1"), timeout=60)
+    wrong = calls.get(f"{guarded.address}/", auth=("admin-1", "x"), timeout=60)
 
     assert asked.headers["www-authenticate"].startswith("Basic")
     assert [asked.status_code, given.status_code, wrong.status_code] == [401, 200, 401]
@@ -49,7 +49,7 @@ def test_writing_telemetry_needs_the_ingest_key(guarded: Service) -> None:
 
     def send(key: str) -> int:
         headers = {"Content-Type": "application/x-protobuf", "Authorization": f"Bearer {key}"}
-        return httpx2.post(
+        return calls.post(
             f"{guarded.address}/v1/traces", content=body, headers=headers, timeout=60
         ).status_code
 
@@ -61,7 +61,7 @@ def test_writing_telemetry_needs_the_ingest_key(guarded: Service) -> None:
 
 
 def test_health_is_open_and_counts_events(guarded: Service) -> None:
-    assert httpx2.get(f"{guarded.address}/healthz", timeout=60).json()["status"] == "ok"
+    assert calls.get(f"{guarded.address}/healthz", timeout=60).json()["status"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_health_is_open_and_counts_events(guarded: Service) -> None:
 def test_a_wrong_question_gets_one_sentence(
     shared_service: Service, path: str, code: int, sentence: str
 ) -> None:
-    answer = httpx2.get(shared_service.address + path, timeout=60)
+    answer = calls.get(shared_service.address + path, timeout=60)
 
     assert answer.status_code == code
     assert sentence in answer.json()["error"]
@@ -90,7 +90,7 @@ def test_a_wrong_question_gets_one_sentence(
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"accounts": 5}', b'{"nonsense": 1}'])
 def test_a_broken_declaration_is_refused(shared_service: Service, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    answer = httpx2.post(
+    answer = calls.post(
         f"{shared_service.address}/v1/setup", content=body, headers=headers, timeout=60
     )
 
@@ -102,10 +102,10 @@ def test_a_conflict_is_reported_and_not_counted(service: Service) -> None:
     headers = {"Content-Type": "application/x-protobuf"}
     for tokens in (10, 11):
         body = traces([chat_span(5, tokens)]).SerializeToString()
-        httpx2.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
+        calls.post(f"{service.address}/v1/traces", content=body, headers=headers, timeout=60)
 
-    found = httpx2.get(f"{service.address}/v1/conflicts", timeout=60).json()["rows"]
-    usage = httpx2.get(f"{service.address}/v1/usage", timeout=60).json()
+    found = calls.get(f"{service.address}/v1/conflicts", timeout=60).json()["rows"]
+    usage = calls.get(f"{service.address}/v1/usage", timeout=60).json()
 
     [conflict] = found
     assert conflict["first_stored_at"] < conflict["stored_at"]
@@ -116,12 +116,12 @@ def test_usage_outlives_a_kill_and_a_restart(tmp_path: Path) -> None:
     first = start_service(tmp_path / "data")
     headers = {"Content-Type": "application/x-protobuf"}
     body = traces([chat_span(n) for n in range(1, 9)]).SerializeToString()
-    httpx2.post(f"{first.address}/v1/traces", content=body, headers=headers, timeout=60)
-    before = httpx2.get(f"{first.address}/v1/usage", timeout=60).json()["totals"]
+    calls.post(f"{first.address}/v1/traces", content=body, headers=headers, timeout=60)
+    before = calls.get(f"{first.address}/v1/usage", timeout=60).json()["totals"]
     first.kill()
 
     second = start_service(tmp_path / "data")
-    after = httpx2.get(f"{second.address}/v1/usage", timeout=60).json()["totals"]
+    after = calls.get(f"{second.address}/v1/usage", timeout=60).json()["totals"]
     stop_service(second)
 
     assert before == after
@@ -129,7 +129,7 @@ def test_usage_outlives_a_kill_and_a_restart(tmp_path: Path) -> None:
 
 
 def test_logs_are_one_json_object_a_line(service: Service) -> None:
-    httpx2.get(f"{service.address}/v1/usage", timeout=60)
+    calls.get(f"{service.address}/v1/usage", timeout=60)
     stop_service(service)
 
     lines = service.log.read_text().splitlines()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
+import calls
 import pytest
 from conftest import Service, start_service, stop_service
 from forking import run_command
@@ -21,19 +21,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = start_service(tmp_path_factory.mktemp("api"))
     nodes = [NODE | {"id": name} for name in ("n1", "n2", "n3", "n4")]
     told = {"accounts": [{"id": "acme", "name": "Acme"}], "resources": nodes}
-    assert httpx2.post(f"{service.address}/v1/setup", json=told, timeout=60).status_code == 200
+    assert calls.post(f"{service.address}/v1/setup", json=told, timeout=60).status_code == 200
     yield service
     stop_service(service)
 
 
 def post(running: Service, path: str, said: Any, status: int = 200) -> Any:
-    answer = httpx2.post(f"{running.address}/v1/{path}", json=said, timeout=30)
+    answer = calls.post(f"{running.address}/v1/{path}", json=said, timeout=30)
     assert answer.status_code == status, answer.text
     return answer.json()
 
 
 def get(running: Service, path: str, **params: Any) -> Any:
-    answer = httpx2.get(f"{running.address}/v1/{path}", params=params, timeout=30)
+    answer = calls.get(f"{running.address}/v1/{path}", params=params, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -253,7 +253,7 @@ def test_what_is_wrong_is_said_field_by_field(
 ) -> None:
     headers = {"Content-Type": "application/json"}
     body = json.dumps(said)
-    answer = httpx2.post(f"{running.address}/v1/{path}", content=body, headers=headers, timeout=60)
+    answer = calls.post(f"{running.address}/v1/{path}", content=body, headers=headers, timeout=60)
 
     problem = answer.json()
     assert answer.status_code == 422
@@ -266,7 +266,7 @@ def test_what_is_wrong_is_said_field_by_field(
 
 @pytest.mark.parametrize("path", ["accounts?limt=3", "contracts?colour=red", "identities?x=1"])
 def test_an_unknown_parameter_is_refused_by_its_name(running: Service, path: str) -> None:
-    answer = httpx2.get(f"{running.address}/v1/{path}", timeout=60)
+    answer = calls.get(f"{running.address}/v1/{path}", timeout=60)
 
     name = path.partition("?")[2].partition("=")[0]
     assert answer.status_code == 422
@@ -274,7 +274,7 @@ def test_an_unknown_parameter_is_refused_by_its_name(running: Service, path: str
 
 
 def test_a_place_that_no_page_gave_is_refused(running: Service) -> None:
-    answer = httpx2.get(f"{running.address}/v1/identities?after=nowhere", timeout=60)
+    answer = calls.get(f"{running.address}/v1/identities?after=nowhere", timeout=60)
 
     assert (answer.status_code, "next of the page" in answer.json()["detail"]) == (422, True)
 
@@ -283,7 +283,7 @@ def test_a_key_makes_a_post_once(running: Service) -> None:
     said = {"id": "g-1", "amount": "10.00", "reason": "paid"}
     headers = {"Idempotency-Key": "grant-1"}
     url = f"{running.address}/v1/wallets/acme/grants"
-    answers = [httpx2.post(url, json=said, headers=headers, timeout=30) for _ in range(2)]
+    answers = [calls.post(url, json=said, headers=headers, timeout=30) for _ in range(2)]
 
     assert [a.status_code for a in answers] == [200, 200]
     assert [a.headers.get("Idempotency-Replayed") for a in answers] == [None, "true"]
