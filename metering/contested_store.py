@@ -11,6 +11,7 @@ from typing import Any
 
 from metering import dimension_store
 from metering import sums_sql as sql
+from metering.doubled_store import DOUBLED
 from metering.scale.layout import Layout, Table, ddl
 
 CONTESTED = Table(
@@ -37,7 +38,7 @@ PROGRESS = Table(
     version="noted",
 )
 """Up to which stamp arrivals have been looked at. Where a power cut takes it, they are again."""
-_LOOK = "dimensions"
+_LOOK = "doubled"
 """What is looked at; under another name than an earlier version's, which looked at less, so that
 all arrivals are looked at once more."""
 
@@ -58,7 +59,11 @@ class Contested:
         self._rows = rows
         self._command = command
         self._lock = threading.Lock()
-        for statement in (*ddl(CONTESTED, layout), *ddl(PROGRESS, layout)):
+        for statement in (
+            *ddl(CONTESTED, layout),
+            *ddl(DOUBLED, layout),
+            *ddl(PROGRESS, layout),
+        ):
             command(statement)
         self._noted = int(rows(_PROGRESSED, {"name": _LOOK})[0][0])
 
@@ -89,5 +94,6 @@ class Contested:
         if count:
             self._command(dimension_store.NOTE, bounds)
             self._command(sql.NOTE, bounds)
+            self._command(sql.KEEP, bounds)
             self._command(_PROGRESS, {**bounds, "name": _LOOK})
         self._noted = bounds["before"]

@@ -60,7 +60,7 @@ def key_table(engine: Statements, keys: set[int]) -> Iterator[KeyTable]:
 
 def create_keys(engine: Statements) -> str:
     """Make an empty table of keys and return its name."""
-    name = name_of_own("keys")
+    name = f"keys_{uuid.uuid4().hex}"
     engine.command(f"CREATE TABLE {name} (key UInt64) ENGINE = Memory")
     return name
 
@@ -69,8 +69,3 @@ def insert_keys(engine: Statements, table: str, keys: set[int]) -> None:
     """Put keys into a table."""
     column = pa.array(sorted(keys), pa.uint64())
     engine.insert(table, pa.table([column], names=["key"]))
-
-
-def name_of_own(kind: str) -> str:
-    """Return a name that no other table has."""
-    return f"{kind}_{uuid.uuid4().hex}"
