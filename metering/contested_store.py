@@ -12,6 +12,7 @@ from typing import Any
 from metering import dimension_store
 from metering import sums_sql as sql
 from metering.doubled_store import DOUBLED
+from metering.key_table_store import own_table
 from metering.scale.layout import Layout, Table, ddl
 
 CONTESTED = Table(
@@ -93,7 +94,9 @@ class Contested:
             bounds["before"] = int(last) + 1
         if count:
             self._command(dimension_store.NOTE, bounds)
-            self._command(sql.NOTE, bounds)
+            with own_table(self._command, sql.SIGHTED_COLUMNS) as sighted:
+                for statement in (sql.SIGHTED, sql.NOTE):
+                    self._command(sql.filled(statement, {"sighted": sighted}), bounds)
             self._command(sql.KEEP, bounds)
             self._command(_PROGRESS, {**bounds, "name": _LOOK})
         self._noted = bounds["before"]

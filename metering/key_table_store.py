@@ -1,7 +1,7 @@
 """Tables of keys that live as long as the queries that ask for them: keys may be many."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -56,6 +56,17 @@ def key_table(engine: Statements, keys: set[int]) -> Iterator[KeyTable]:
         yield table
     finally:
         table.drop()
+
+
+@contextmanager
+def own_table(command: Callable[..., None], columns: str) -> Iterator[str]:
+    """Hold an empty table in memory while the block runs; its name is no other's."""
+    name = f"own_{uuid.uuid4().hex}"
+    command(f"CREATE TABLE {name} ({columns}) ENGINE = Memory")
+    try:
+        yield name
+    finally:
+        command(f"DROP TABLE {name}")
 
 
 def create_keys(engine: Statements) -> str:

@@ -24,23 +24,34 @@ _BELOW_SIGHTED = f"SELECT {BELOW_KEY} FROM events WHERE {STORED_BETWEEN} AND len
 _ABOVE = f"SELECT link_key FROM events WHERE {STORED_BETWEEN} AND parent_span_id != ''"  # noqa: S608
 _SIGHTED = f"SELECT arrayJoin([event_key, call_key]) FROM events WHERE {STORED_BETWEEN}"  # noqa: S608
 _TOLD_TWICE = f"""
-    SELECT key FROM sightings WHERE key IN ({_SIGHTED})
+    SELECT key FROM @sighted WHERE key IN ({_SIGHTED})
     GROUP BY key HAVING min(hour) != max(hour) OR sum(times) > 1
 """  # noqa: S608
 _TWICE = f"""(
-    SELECT key, groupUniqArray(hour) AS hours, length(hours) > 1 AS is_apart FROM sightings
+    SELECT key, groupUniqArray(hour) AS hours, length(hours) > 1 AS is_apart FROM @sighted
     WHERE key IN ({_TOLD_TWICE}) GROUP BY key
 ) ARRAY JOIN hours AS hour"""  # noqa: S608
 _HOUR = "toStartOfHour(ended_at)"
 
-_PARENTS = f"SELECT key FROM sightings WHERE key IN ({_ABOVE})"  # noqa: S608
-_CHILDREN = f"SELECT key FROM sightings WHERE key IN ({_BELOW_SIGHTED})"  # noqa: S608
+_PARENTS = f"SELECT key FROM @sighted WHERE key IN ({_ABOVE})"  # noqa: S608
+_CHILDREN = f"SELECT key FROM @sighted WHERE key IN ({_BELOW_SIGHTED})"  # noqa: S608
+
+SIGHTED_COLUMNS = "key UInt64, hour DateTime('UTC'), times UInt64"
+SIGHTED = f"""
+INSERT INTO @sighted SELECT key, hour, times FROM sightings WHERE key IN (
+    SELECT arrayJoin([
+        event_key, call_key, link_key, if(length(event_id) = 24, {BELOW_KEY}, event_key)
+    ]) FROM events WHERE {STORED_BETWEEN}
+)
+SETTINGS max_threads = 1
+"""  # noqa: S608
+"""Where whatever arrivals have to do with was told of, looked up once for all that follows."""
 
 _CONTESTED_ROWS = (
     ("key", "hour", "is_apart", _TWICE),
-    ("key", "hour", "true", f"sightings WHERE key IN ({_ABOVE})"),
+    ("key", "hour", "true", f"@sighted WHERE key IN ({_ABOVE})"),
     ("link_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND link_key IN ({_PARENTS})"),
-    (f"bitXor(key, {BELOW})", "hour", "true", f"sightings WHERE key IN ({_BELOW_SIGHTED})"),
+    (f"bitXor(key, {BELOW})", "hour", "true", f"@sighted WHERE key IN ({_BELOW_SIGHTED})"),
     ("event_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND {BELOW_KEY} IN ({_CHILDREN})"),
     ("0", "hour", "false", f"({TOUCHED})"),
 )
