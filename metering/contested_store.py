@@ -11,6 +11,8 @@ from typing import Any
 
 from metering import dimension_store
 from metering import sums_sql as sql
+from metering.doubled_store import DOUBLED
+from metering.key_table_store import own_table
 from metering.scale.layout import Layout, Table, ddl
 
 CONTESTED = Table(
@@ -37,7 +39,7 @@ PROGRESS = Table(
     version="noted",
 )
 """Up to which stamp arrivals have been looked at. Where a power cut takes it, they are again."""
-_LOOK = "dimensions"
+_LOOK = "doubled"
 """What is looked at; under another name than an earlier version's, which looked at less, so that
 all arrivals are looked at once more."""
 
@@ -58,7 +60,11 @@ class Contested:
         self._rows = rows
         self._command = command
         self._lock = threading.Lock()
-        for statement in (*ddl(CONTESTED, layout), *ddl(PROGRESS, layout)):
+        for statement in (
+            *ddl(CONTESTED, layout),
+            *ddl(DOUBLED, layout),
+            *ddl(PROGRESS, layout),
+        ):
             command(statement)
         self._noted = int(rows(_PROGRESSED, {"name": _LOOK})[0][0])
 
@@ -88,6 +94,9 @@ class Contested:
             bounds["before"] = int(last) + 1
         if count:
             self._command(dimension_store.NOTE, bounds)
-            self._command(sql.NOTE, bounds)
+            with own_table(self._command, sql.SIGHTED_COLUMNS) as sighted:
+                for statement in (sql.SIGHTED, sql.NOTE):
+                    self._command(sql.filled(statement, {"sighted": sighted}), bounds)
+            self._command(sql.KEEP, bounds)
             self._command(_PROGRESS, {**bounds, "name": _LOOK})
         self._noted = bounds["before"]

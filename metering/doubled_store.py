@@ -1,6 +1,6 @@
-"""Calls of some hours that more than one row tells of: their rows are fetched, and chosen from.
+"""Calls of some hours that more than one row tells of: their rows are kept apart, to choose from.
 
-contested keys -> rows under them, in a table of their own -> contradictions, sums
+contested keys -> rows under them, when noted -> their calls, when summed -> contradictions, sums
 """
 
 from collections.abc import Iterator
@@ -8,65 +8,67 @@ from contextlib import contextmanager
 from typing import Any
 
 from metering import sums_sql as sql
-from metering.key_table_store import Statements, create_keys, insert_keys, name_of_own
+from metering.key_table_store import Statements, create_keys, insert_keys
+from metering.scale.layout import Table
+from metering.schema import COLUMNS, STAMPS
+
+DOUBLED = Table(
+    name="doubled",
+    columns=(
+        "hour DateTime('UTC') CODEC(Delta, ZSTD(1))",
+        *(column.ddl for column in COLUMNS if column.name in sql.TOLD),
+        "call_id String CODEC(ZSTD(1))",
+        "trace_id String CODEC(ZSTD(1))",
+        "event_key UInt64 CODEC(T64, ZSTD(1))",
+        "call_key UInt64 CODEC(T64, ZSTD(1))",
+        *STAMPS,
+    ),
+    order_by="(hour, call_key, event_id, content_hash)",
+    shard_by="call_key",
+    version="earliest",
+    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
+)
+"""Copies of events, as far as choosing looks at them. Among all rows of an hour they lie in every
+block, so that to read them there took as long as to read all of it."""
 
 _AT_ONCE = 250_000
-"""Keys whose rows are held at once: they are in memory."""
+"""Calls that are chosen from in one go: their records are sorted in memory."""
 
 
 class Doubled:
-    """The keys of calls that are summed with care, and their rows while these are asked for."""
+    """The calls that are summed with care, as they were found when the block began."""
 
     def __init__(self, engine: Statements, span: dict[str, Any]) -> None:
-        """Make the tables, with the keys that are contested in the hours."""
+        """List the calls of the hours of which several rows tell."""
         self._engine = engine
         self._span = span
-        self._slices = 0
-        self._keys = create_keys(engine)
-        self._rows = name_of_own("rows")
-        engine.command(self._filled(sql.CREATE_ROWS))
-        engine.command(self._filled(sql.DOUBLED), span)
+        self._calls = create_keys(engine)
+        engine.command(sql.filled(sql.CALLS, {"calls": self._calls}), span)
 
     def include(self, keys: set[int]) -> None:
-        """Take further keys, and fetch the rows where they are few."""
+        """Take further calls, which are folded elsewhere, out of the plain sum."""
         if keys:
-            insert_keys(self._engine, self._keys, keys)
-        count = self._engine.rows(f"SELECT count() FROM {self._keys}", {})[0][0]  # noqa: S608 - our name
-        self._slices = -(-count // _AT_ONCE)
-        if self._slices == 1:
-            self._fetch(0)
+            insert_keys(self._engine, self._calls, keys)
 
     def contradicted(self) -> set[int]:
         """Return the keys of identities that were told of as different calls."""
-        query = sql.CONTRADICTED_ROWS if self._slices == 1 else sql.CONTRADICTED
-        return {row[0] for row in self._engine.rows(self._filled(query), self._span)}
+        return {row[0] for row in self._engine.rows(sql.CONTRADICTED, self._span)}
 
     @property
     def left_out(self) -> str:
         """The condition of all other calls."""
-        return self._filled(sql.NOT_IN_ROWS if self._slices == 1 else sql.NOT_DOUBLED)
+        return sql.filled(sql.NOT_DOUBLED, {"calls": self._calls})
 
-    def slices(self) -> Iterator[str]:
-        """Yield the table of rows, with all rows of some calls at a time."""
-        if self._slices == 1:
-            yield self._rows
-            return
-        for number in range(self._slices):
-            self._fetch(number)
-            yield self._rows
+    def slices(self) -> Iterator[dict[str, str]]:
+        """Yield what to fill in to sum with care, with all rows of some calls at a time."""
+        count = self._engine.rows(f"SELECT count() FROM {self._calls}", {})[0][0]  # noqa: S608 - our name
+        slices = -(-count // _AT_ONCE)
+        for number in range(slices):
+            yield {"calls": self._calls, "slices": str(slices), "slice": str(number)}
 
     def drop(self) -> None:
-        """Drop the tables."""
-        for name in (self._keys, self._rows):
-            self._engine.command(f"DROP TABLE {name}")
-
-    def _fetch(self, number: int) -> None:
-        self._engine.command(f"TRUNCATE TABLE {self._rows}")
-        slice_ = {"slices": self._slices, "slice": number}
-        self._engine.command(self._filled(sql.FETCH), self._span | slice_)
-
-    def _filled(self, query: str) -> str:
-        return sql.filled(query, {"rows": self._rows, "doubled": self._keys})
+        """Drop the list."""
+        self._engine.command(f"DROP TABLE {self._calls}")
 
 
 @contextmanager

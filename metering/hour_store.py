@@ -8,6 +8,7 @@ all other calls ------> summed by the engine --------------------------'
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from operator import add
 from typing import Any, Protocol
 
 from metering import event_sql as sql
@@ -30,6 +31,8 @@ from metering.sums_sql import sums_of
 
 _FOR_EVER = 2**62
 _BILL = {"role": Role.BILL.value}
+_COUNTS = 3
+"""Where counts begin in a row of sums, behind its hour, group and band."""
 
 
 class Engine(Statements, Protocol):
@@ -83,9 +86,10 @@ class HourStore:
             with self._told_twice(span, apart, before) if needs_care else nullcontext() as doubled:
                 arrivals = self._arrivals(apart, before)
                 about = self._corrected.about(corrections, apart.name)
-                parts = [self._plain(asked, doubled), fold(arrivals, about, self._bands)]
-                if doubled:
-                    parts += self._careful(asked, doubled, apart)
+                parts = [
+                    self._summed(asked, doubled, apart),
+                    fold(arrivals, about, self._bands),
+                ]
         return _of_hours(added(parts), set(hours))
 
     def corrected(self, correction: str, before: int) -> set[datetime]:
@@ -155,29 +159,31 @@ class HourStore:
                 doubled.include(apart.keys)
             yield doubled
 
-    def _plain(self, asked: dict[str, Any], doubled: Doubled | None) -> dict[RawKey, Sums]:
-        """Sum the calls that one row tells of."""
-        blanks = {"single": doubled.left_out if doubled else "", **self._blanks(asked)}
-
-        def rows(groups: Groups) -> Sequence[Sequence[Any]]:
-            query = sums_sql.filled(sums_sql.PLAIN, {**blanks, "group": groups.expression})
-            return self._rows(query, asked)
-
+    def _summed(
+        self, asked: dict[str, Any], doubled: Doubled | None, apart: KeyTable
+    ) -> dict[RawKey, Sums]:
+        """Sum the calls that one row tells of, and with care those that several do."""
         groups = self._dimensions.groups(asked)
-        found = rows(groups)
-        if not all(groups.knows(row[1]) for row in found):
+        found = self._found(asked, doubled, apart, groups)
+        if not all(groups.knows(key) for _, key, _ in found):
             groups = BY_TEXTS  # a straggler came with a key of its own while we summed
-            found = rows(groups)
-        return dict(sums_of(row, groups) for row in found)
+            found = self._found(asked, doubled, apart, groups)
+        return dict(sums_of((*at, *counts), groups) for at, counts in found.items())
 
-    def _careful(
-        self, asked: dict[str, Any], doubled: Doubled, apart: KeyTable
-    ) -> Iterator[dict[RawKey, Sums]]:
-        """Sum the calls that several rows of the hours tell of, those apart left out."""
-        for rows in doubled.slices():
-            blanks = {**self._blanks(asked), "rows": rows, "apart": apart.name}
-            query = sums_sql.filled(sums_sql.CAREFUL, blanks)
-            yield dict(sums_of(row) for row in self._rows(query, asked))
+    def _found(
+        self, asked: dict[str, Any], doubled: Doubled | None, apart: KeyTable, groups: Groups
+    ) -> dict[Sequence[Any], Sequence[int]]:
+        """Return counts by hour, group and band: they are added before keys are made of these."""
+        blanks = {"group": groups.expression, "apart": apart.name, **self._blanks(asked)}
+        plain = {**blanks, "single": doubled.left_out if doubled else ""}
+        rows = self._rows(sums_sql.filled(sums_sql.PLAIN, plain), asked)
+        found = {row[:_COUNTS]: row[_COUNTS:] for row in rows}
+        for slice_ in doubled.slices() if doubled else ():
+            query = sums_sql.filled(sums_sql.CAREFUL, {**blanks, **slice_})
+            for row in self._rows(query, asked):
+                at, counts = row[:_COUNTS], row[_COUNTS:]
+                found[at] = tuple(map(add, found[at], counts)) if at in found else counts
+        return found
 
     def _blanks(self, asked: dict[str, Any]) -> dict[str, str]:
         return {

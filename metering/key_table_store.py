@@ -1,7 +1,7 @@
 """Tables of keys that live as long as the queries that ask for them: keys may be many."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -58,9 +58,20 @@ def key_table(engine: Statements, keys: set[int]) -> Iterator[KeyTable]:
         table.drop()
 
 
+@contextmanager
+def own_table(command: Callable[..., None], columns: str) -> Iterator[str]:
+    """Hold an empty table in memory while the block runs; its name is no other's."""
+    name = f"own_{uuid.uuid4().hex}"
+    command(f"CREATE TABLE {name} ({columns}) ENGINE = Memory")
+    try:
+        yield name
+    finally:
+        command(f"DROP TABLE {name}")
+
+
 def create_keys(engine: Statements) -> str:
     """Make an empty table of keys and return its name."""
-    name = name_of_own("keys")
+    name = f"keys_{uuid.uuid4().hex}"
     engine.command(f"CREATE TABLE {name} (key UInt64) ENGINE = Memory")
     return name
 
@@ -69,8 +80,3 @@ def insert_keys(engine: Statements, table: str, keys: set[int]) -> None:
     """Put keys into a table."""
     column = pa.array(sorted(keys), pa.uint64())
     engine.insert(table, pa.table([column], names=["key"]))
-
-
-def name_of_own(kind: str) -> str:
-    """Return a name that no other table has."""
-    return f"{kind}_{uuid.uuid4().hex}"

@@ -115,6 +115,11 @@ SCHEMA = pa.schema([(c.name, c.arrow_type) for c in COLUMNS])
 _DURABLE = ("fsync_after_insert = 1", "fsync_part_directory = 1", "merge_selector_base = 16")
 _KEY = "bitShiftRight(xxHash64({}), 16)"
 _EARLIEST = "toUInt64(9223372036854775807 - toUnixTimestamp64Nano(stored_at))"
+STAMPS = (
+    f"{STORED_AT} {_INSTANT} CODEC(Delta, ZSTD(1))",
+    f"earliest UInt64 MATERIALIZED {_EARLIEST} CODEC(Delta, ZSTD(1))",
+)
+"""When a row arrived, and what is highest for the first to arrive."""
 _LINK_KEY = (
     "if(parent_span_id = '' OR trace_id = '', 0, "
     f"{_KEY.format('concat(trace_id, parent_span_id)')})"
@@ -139,8 +144,7 @@ EVENTS = Table(
         *(c.ddl for c in COLUMNS),
         "other Map(LowCardinality(String), Int64) DEFAULT map()",
         "other_quality Map(LowCardinality(String), LowCardinality(String)) DEFAULT map()",
-        f"{STORED_AT} {_INSTANT} CODEC(Delta, ZSTD(1))",
-        f"earliest UInt64 MATERIALIZED {_EARLIEST} CODEC(Delta, ZSTD(1))",
+        *STAMPS,
         f"trace_id String ALIAS {_TRACE_ID}",
         f"span_id String ALIAS {_SPAN_ID}",
         f"call_id String ALIAS {_CALL_ID.format(trace_id='trace_id', span_id='span_id')}",

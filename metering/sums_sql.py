@@ -13,7 +13,7 @@ from typing import Any
 from metering.band import Bands
 from metering.event import TOKEN_CLASSES, Outcome, Quality
 from metering.event_sql import BELOW_KEY, DIMENSIONS, IN_HOURS, STORED_BETWEEN, TOUCHED
-from metering.group import BY_TEXTS, Groups
+from metering.group import Groups
 from metering.hashing import BELOW
 from metering.rollup import RawKey, Sums
 
@@ -24,23 +24,34 @@ _BELOW_SIGHTED = f"SELECT {BELOW_KEY} FROM events WHERE {STORED_BETWEEN} AND len
 _ABOVE = f"SELECT link_key FROM events WHERE {STORED_BETWEEN} AND parent_span_id != ''"  # noqa: S608
 _SIGHTED = f"SELECT arrayJoin([event_key, call_key]) FROM events WHERE {STORED_BETWEEN}"  # noqa: S608
 _TOLD_TWICE = f"""
-    SELECT key FROM sightings WHERE key IN ({_SIGHTED})
+    SELECT key FROM @sighted WHERE key IN ({_SIGHTED})
     GROUP BY key HAVING min(hour) != max(hour) OR sum(times) > 1
 """  # noqa: S608
 _TWICE = f"""(
-    SELECT key, groupUniqArray(hour) AS hours, length(hours) > 1 AS is_apart FROM sightings
+    SELECT key, groupUniqArray(hour) AS hours, length(hours) > 1 AS is_apart FROM @sighted
     WHERE key IN ({_TOLD_TWICE}) GROUP BY key
 ) ARRAY JOIN hours AS hour"""  # noqa: S608
 _HOUR = "toStartOfHour(ended_at)"
 
-_PARENTS = f"SELECT key FROM sightings WHERE key IN ({_ABOVE})"  # noqa: S608
-_CHILDREN = f"SELECT key FROM sightings WHERE key IN ({_BELOW_SIGHTED})"  # noqa: S608
+_PARENTS = f"SELECT key FROM @sighted WHERE key IN ({_ABOVE})"  # noqa: S608
+_CHILDREN = f"SELECT key FROM @sighted WHERE key IN ({_BELOW_SIGHTED})"  # noqa: S608
+
+SIGHTED_COLUMNS = "key UInt64, hour DateTime('UTC'), times UInt64"
+SIGHTED = f"""
+INSERT INTO @sighted SELECT key, hour, times FROM sightings WHERE key IN (
+    SELECT arrayJoin([
+        event_key, call_key, link_key, if(length(event_id) = 24, {BELOW_KEY}, event_key)
+    ]) FROM events WHERE {STORED_BETWEEN}
+)
+SETTINGS max_threads = 1
+"""  # noqa: S608
+"""Where whatever arrivals have to do with was told of, looked up once for all that follows."""
 
 _CONTESTED_ROWS = (
     ("key", "hour", "is_apart", _TWICE),
-    ("key", "hour", "true", f"sightings WHERE key IN ({_ABOVE})"),
+    ("key", "hour", "true", f"@sighted WHERE key IN ({_ABOVE})"),
     ("link_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND link_key IN ({_PARENTS})"),
-    (f"bitXor(key, {BELOW})", "hour", "true", f"sightings WHERE key IN ({_BELOW_SIGHTED})"),
+    (f"bitXor(key, {BELOW})", "hour", "true", f"@sighted WHERE key IN ({_BELOW_SIGHTED})"),
     ("event_key", _HOUR, "true", f"events WHERE {STORED_BETWEEN} AND {BELOW_KEY} IN ({_CHILDREN})"),
     ("0", "hour", "false", f"({TOUCHED})"),
 )
@@ -63,33 +74,43 @@ SELECT max(toUnixTimestamp64Nano(stored_at)), count() FROM (
 """The last stamp of so many arrivals."""
 
 _IN_SPAN = """
-    hour >= toDateTime({start:Int64}, 'UTC') AND hour < toDateTime({end:Int64}, 'UTC') AND key != 0
+    hour >= toDateTime({start:Int64}, 'UTC') AND hour < toDateTime({end:Int64}, 'UTC')
 """
-CONTESTED = f"SELECT count(), groupUniqArrayIf(key, is_apart) FROM contested WHERE {_IN_SPAN}"  # noqa: S608
-
-DOUBLED = f"INSERT INTO @doubled SELECT DISTINCT key FROM contested WHERE {_IN_SPAN}"  # noqa: S608
-"""Whatever more than one row tells of: sent again, or told by several records."""
-
-_TOKENS = ", ".join(TOKEN_CLASSES)
-_DIMENSIONS = ", ".join(DIMENSIONS)
-_ROW = f"""ended_at, stored_at, {_DIMENSIONS}, {_TOKENS},
-    event_id, content_hash, rank, is_choice, role, call_id, trace_id, event_key, call_key"""
-
-CREATE_ROWS = f"CREATE TABLE @rows ENGINE = Memory EMPTY AS SELECT {_ROW} FROM events"  # noqa: S608
-FETCH = f"""
-INSERT INTO @rows SELECT {_ROW} FROM events PREWHERE {IN_HOURS}
-    AND (call_key IN (SELECT key FROM @doubled) OR event_key IN (SELECT key FROM @doubled))
-WHERE call_key % {{slices:UInt32}} = {{slice:UInt32}}
+CONTESTED = f"""
+SELECT count(), groupUniqArrayIf(key, is_apart) FROM contested WHERE {_IN_SPAN} AND key != 0
 """  # noqa: S608
-"""The rows of calls that are summed with care; those of one call in one slice."""
 
-CONTRADICTED_ROWS = """
-SELECT event_key FROM @rows GROUP BY event_key HAVING min(call_key) != max(call_key)
+TOLD = ("ended_at", "stored_at", *DIMENSIONS, *TOKEN_CLASSES, "event_id", "content_hash", "rank",
+        "is_choice", "role", "call_id", "trace_id", "event_key", "call_key")  # fmt: skip
+"""What choosing from the records of a call looks at."""
+
+_NEWLY = f"""
+    FROM contested
+    WHERE hour IN (SELECT toDateTime({_HOUR}, 'UTC') FROM events WHERE {STORED_BETWEEN})
+      AND noted >= {{before:UInt64}} AND NOT is_apart AND key != 0
+"""  # noqa: S608
+KEEP = f"""
+INSERT INTO doubled (hour, {", ".join(TOLD)})
+SELECT {_HOUR}, {", ".join(TOLD)} FROM events
+PREWHERE {_HOUR} IN (SELECT hour {_NEWLY})
+     AND stored_at < fromUnixTimestamp64Nano({{before:Int64}}, 'UTC')
+     AND (call_key IN (SELECT key {_NEWLY}) OR event_key IN (SELECT key {_NEWLY}))
+ORDER BY stored_at LIMIT 1 BY event_id, content_hash
+SETTINGS max_threads = 1
+"""  # noqa: S608
+"""All rows so far under the keys that arrivals were noted to contest. So whatever several rows of
+an hour tell of is there with all of them, and a row that is there alone has no other."""
+
+_DOUBLED = f"""
+    FROM doubled WHERE {_IN_SPAN} AND stored_at < fromUnixTimestamp64Nano({{before:Int64}}, 'UTC')
 """
+CALLS = f"INSERT INTO @calls SELECT DISTINCT call_key {_DOUBLED}"
+"""Calls that are summed with care. They are listed once: the same are left out of the plain sum."""
+
 CONTRADICTED = f"""
-SELECT event_key FROM events WHERE {IN_HOURS} AND event_key IN (SELECT key FROM @doubled)
-GROUP BY event_key HAVING min(call_key) != max(call_key)
-"""  # noqa: S608
+SELECT event_key {_DOUBLED} GROUP BY event_key HAVING min(call_key) != max(call_key)
+SETTINGS max_threads = 1
+"""
 """Identities that were told of as different calls."""
 
 NOT_VOID = """
@@ -97,31 +118,29 @@ NOT_VOID = """
         SELECT event_id FROM corrected WHERE correction IN {voids:Array(String)}
     )
 """
-NOT_IN_ROWS = "AND call_key NOT IN (SELECT call_key FROM @rows)"
-NOT_DOUBLED = """
-    AND call_key NOT IN (SELECT key FROM @doubled) AND event_key NOT IN (SELECT key FROM @doubled)
-"""
-"""Both leave the calls that are summed with care out of a plain sum. Merging changes neither: all
-rows of an identity go together, however many of them are left. A call whose key is among the rows
-has all its rows there: told once it has no other, and told twice it is doubled itself."""
+NOT_DOUBLED = "AND call_key NOT IN (SELECT key FROM @calls)"
+"""Leaves the calls that are summed with care out of a plain sum. Merging does not change it: all
+rows of a call go together, however many of them are left."""
 
 PLAIN = f"""
 SELECT @hour AS hour, @group AS key, @band AS band,
        count(), {", ".join(f"sum({name})" for name in TOKEN_CLASSES)}
 FROM events WHERE {IN_HOURS} AND role = {{role:String}} @not_void @single
 GROUP BY hour, key, band HAVING count() > 0
+SETTINGS enable_multiple_prewhere_read_steps = 0
 """  # noqa: S608
+"""All is filtered at once: to leave a hundredth of the rows out step by step copies the others."""
 
-_CHOSEN_BY = "quality = 'unknown', rank, event_id"
+_COUNTED = ("event_id", "role", "rank", "is_choice", "call_id", "trace_id", *TOKEN_CLASSES)
+_CHOSEN_BY = "is_unknown, rank, event_id"
 """Of the records of a call the first in this order bills."""
 
 CAREFUL = f"""
-SELECT @hour AS hour, ({_DIMENSIONS}) AS key, band,
-       count(), {", ".join(f"sum({name})" for name in TOKEN_CLASSES[:4])},
+SELECT at, key, band, count(), {", ".join(f"sum({name})" for name in TOKEN_CLASSES[:4])},
        sum(if(by_choice, all_output, output)), sum(if(by_choice, all_reasoning, reasoning))
 FROM (
     SELECT * FROM (
-        SELECT *, @band AS band, quality = 'unknown' AS is_unknown,
+        SELECT *,
                first_value(is_choice) OVER best AS by_choice,
                first_value(is_unknown) OVER best AS best_is_unknown,
                first_value(rank) OVER best AS best_rank,
@@ -129,8 +148,11 @@ FROM (
                sumIf(reasoning, is_choice) OVER (PARTITION BY call_id) AS all_reasoning,
                multiIf(by_choice, '', trace_id = '', event_id, trace_id) AS part
         FROM (
-            SELECT * FROM @rows
-            WHERE call_key NOT IN (SELECT key FROM @apart)
+            SELECT @hour AS at, @group AS key, @band AS band, quality = 'unknown' AS is_unknown,
+                   {", ".join(_COUNTED)}
+            {_DOUBLED}
+              AND call_key IN (SELECT key FROM @calls) AND call_key % @slices = @slice
+              AND call_key NOT IN (SELECT key FROM @apart)
               AND event_key NOT IN (SELECT key FROM @apart) @not_void
             ORDER BY stored_at, content_hash
             LIMIT 1 BY event_id
@@ -142,9 +164,11 @@ FROM (
     ORDER BY {_CHOSEN_BY}
     LIMIT 1 BY call_id, part
 )
-GROUP BY hour, key, band
-SETTINGS max_threads = 1
+GROUP BY at, key, band
+SETTINGS max_threads = 1, preferred_block_size_bytes = 0, max_block_size = 1000000
 """  # noqa: S608
+"""Sums the calls that several rows tell of, those of one call in one slice. Keys are sorted as
+numbers, and all rows in one block where they fit: texts of several blocks take twice as long."""
 
 
 def filled(query: str, blanks: Mapping[str, str]) -> str:
@@ -175,7 +199,7 @@ def band_of_rows(bands: Bands) -> str:
     return f"multiIf({', '.join(cases)}, '0')"
 
 
-def sums_of(row: Sequence[Any], groups: Groups = BY_TEXTS) -> tuple[RawKey, Sums]:
+def sums_of(row: Sequence[Any], groups: Groups) -> tuple[RawKey, Sums]:
     """Read one row of ``PLAIN`` or ``CAREFUL``; a raw key has its fields in their order."""
     hour, value, band, *counts = row
     texts = groups.key_of(value)

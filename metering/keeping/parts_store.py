@@ -7,7 +7,7 @@ from typing import Any
 
 from metering.keeping.damage import StoreDamagedError
 
-_COUNTED = ("events", "sightings", "contested", "corrected", "hour_dimensions")
+_COUNTED = ("events", "sightings", "contested", "doubled", "corrected", "hour_dimensions")
 """The tables that bills are made of."""
 
 _STRICT = "max_suspicious_broken_parts = 0"

@@ -32,7 +32,7 @@ WHERE active AND database = currentDatabase() AND table = 'events'
 """
 _DROP = "ALTER TABLE events DROP PARTITION ID '{:%Y%m%d}'"
 _FORGET = "ALTER TABLE {} DELETE WHERE hour < toDateTime('{}', 'UTC') - INTERVAL {} DAY"
-_BY_HOUR = ("sightings", "contested", "corrected", "hour_dimensions")
+_BY_HOUR = ("sightings", "contested", "doubled", "corrected", "hour_dimensions")
 """What is kept beside the events, and not by the day: a rewrite a month is enough."""
 
 

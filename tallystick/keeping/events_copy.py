@@ -22,10 +22,12 @@ _FIRST = "events"
 
 _TABLES = """
 SELECT name, create_table_query, data_paths[1] FROM system.tables
-WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'contested_progress'
+WHERE database = currentDatabase() AND engine LIKE '%MergeTree'
+  AND name NOT IN ('contested_progress', 'doubled')
 ORDER BY name != '{}', name
 """
-"""Progress is not copied: it could be ahead of what it is the progress of. It is made again."""
+"""Progress is not copied: it could be ahead of what it is the progress of. Nor are the copies of
+events, which could be of later ones. Both are made again."""
 _HOME = "SELECT path FROM system.disks WHERE name = 'default'"
 _ROWS = """
 SELECT table, sum(rows) FROM system.parts

@@ -47,7 +47,7 @@ def billed(
 ) -> tuple[list[Usage], Bill]:
     """Send batches into empty stores, closing after each or once at the end; draft the bill."""
     events, engine = stores
-    for table in ("events", "sightings"):
+    for table in ("events", "sightings", "doubled"):
         events._client.command(f"TRUNCATE TABLE {table}")
     with engine.begin() as connection:
         for table in reversed(METADATA.sorted_tables):

@@ -33,7 +33,7 @@ def all_sums(events: EventStore, before: int | None = None) -> dict[RawKey, Sums
 
 
 def empty(events: EventStore) -> None:
-    for table in ("events", "sightings", "contested", "corrected"):
+    for table in ("events", "sightings", "contested", "doubled", "corrected"):
         events._client.command(f"TRUNCATE TABLE {table}")
 
 
@@ -107,13 +107,65 @@ def test_a_key_that_was_not_noted_is_summed_all_the_same(events: EventStore) -> 
     assert all_sums(events) == expected == fold([Arrival(e, n) for n, e in enumerate(sent)])
 
 
+def kept_rows(events: EventStore) -> list[tuple[str, int]]:
+    events.client.command("OPTIMIZE TABLE doubled FINAL")
+    query = "SELECT hex(event_id), toUnixTimestamp64Nano(stored_at) FROM doubled"
+    return sorted(events.rows(query, {}))
+
+
+def test_what_was_summed_alone_is_kept_when_its_call_is_told_again(events: EventStore) -> None:
+    """
+    e1 2026-10-01T00:00Z r1 fresh=1
+    e2 2026-10-01T00:00Z r2 fresh=2
+    e3 2026-10-01T00:00Z r1 fresh=4 rank=9
+    e1 2026-10-01T00:00Z r1 fresh=1
+    """
+    told = [event("e1", fresh=1, call="r1"), event("e2", fresh=2, call="r2")]
+    later = [event("e3", fresh=4, call="r1", rank=9), told[0]]
+    events.record(told)
+    assert [(s.requests, s.fresh) for s in all_sums(events).values()] == [(2, 3)]
+    assert kept_rows(events) == []
+
+    for one in later:
+        events.record([one])
+
+        assert [(s.requests, s.fresh) for s in all_sums(events).values()] == [(2, 3)]
+    stamps = dict(events.rows("SELECT event_id, min(toUnixTimestamp64Nano(stored_at)) FROM events "
+                              "GROUP BY event_id", {}))  # fmt: skip
+    assert len(kept_rows(events)) == 2
+    assert {at for _, at in kept_rows(events)} <= set(stamps.values())
+
+
+@pytest.mark.parametrize("merged", ["events", "sightings", "contested", "doubled"])
+def test_merging_and_looking_again_change_no_sum(events: EventStore, merged: str) -> None:
+    """
+    e1 2026-10-01T00:00Z r1 fresh=1
+    e2 2026-10-01T00:00Z r1 fresh=2 rank=9
+    e1 2026-10-01T00:00Z r1 fresh=1
+    e3 2026-10-01T00:00Z r3 fresh=4
+    """
+    told = [event("e1", fresh=1, call="r1"), event("e2", fresh=2, call="r1", rank=9)]
+    for one in (*told, told[0], event("e3", fresh=4, call="r3")):
+        events.record([one])
+    expected = all_sums(events)
+    assert [(s.requests, s.fresh) for s in expected.values()] == [(2, 5)]
+
+    events.client.command(f"OPTIMIZE TABLE {merged} FINAL")
+    assert all_sums(events) == expected
+    events.client.command("TRUNCATE TABLE contested_progress")
+    again = EventStore(events.client, time.time_ns)
+
+    assert all_sums(again) == expected
+    assert len(kept_rows(again)) == 2
+
+
 def test_what_an_earlier_version_noted_is_looked_at_once_more(events: EventStore) -> None:
     """That version kept neither the keys of an hour nor the hours that arrivals touch."""
     events.record([event("e1", fresh=1, call="r1"), event("e2", fresh=2, call="r1", rank=9)])
     since = events.cutoff()
     events.record([event("e3", fresh=4)])
     events.hours_touched(0, events.cutoff())
-    for table in ("hour_dimensions", "contested", "contested_progress"):
+    for table in ("hour_dimensions", "contested", "doubled", "contested_progress"):
         events.client.command(f"TRUNCATE TABLE {table}")
     events.client.command(f"INSERT INTO contested_progress VALUES ('noted', {events.cutoff()})")
 

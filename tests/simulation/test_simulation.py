@@ -80,7 +80,7 @@ def banded(events: EventStore) -> EventStore:
 
 def check_worlds(events: EventStore, folder: Path, seeds: Iterable[int]) -> None:
     for seed in seeds:
-        for table in ("events", "sightings", "contested", "corrected"):
+        for table in ("events", "sightings", "contested", "doubled", "corrected"):
             events.client.command(f"TRUNCATE TABLE {table}")
         ledger = new_ledger(folder / "ledger.db")
         try:

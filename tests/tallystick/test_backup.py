@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from builders import event
+from builders import event, hour
 from ledgers import fresh_database
 
 from metering.keeping.damage import StoreDamagedError
@@ -119,6 +119,26 @@ def test_a_restored_backup_gives_the_same_bill_and_its_refresh_changes_nothing(
     assert (again.result_hash, again) == (billed.result_hash, billed)
     assert changed_later > 0
     assert caught_up.result_hash == later.result_hash != again.result_hash
+
+
+def test_copies_of_events_are_left_out_and_made_again(tmp_path: Path) -> None:
+    """
+    e1 2026-10-01T00:00Z r1 fresh=1
+    e2 2026-10-01T00:00Z r1 rank=9
+    """
+    with service(settings_in(tmp_path / "data")) as parts:
+        parts.events.record([event("e1", fresh=1, call="r1"), event("e2", call="r1", rank=9)])
+        parts.refresh()
+        folder, manifest = parts.backups.make("monday", NOW)
+    restored = settings_in(tmp_path / "other")
+    restore(folder, restored)
+    with service(restored) as parts:
+        sums = parts.events.sums([hour("2026-10-01T00")], parts.events.cutoff())
+        copied = parts.events.rows("SELECT count() FROM doubled", {})
+
+    assert "doubled" not in manifest.events.rows
+    assert [(s.requests, s.fresh) for s in sums.values()] == [(1, 1)]
+    assert copied == [(2,)]
 
 
 def cut(path: Path) -> None:

@@ -230,7 +230,7 @@ decisions = st.lists(st.tuples(st.integers(0, 9), st.sampled_from(["void", "amen
 def test_sql_and_python_agree_on_corrected_arrivals(
     events: EventStore, sent: list[list[UsageEvent]], decided: list[tuple[int, str]]
 ) -> None:
-    for table in ("events", "sightings", "contested", "corrected"):
+    for table in ("events", "sightings", "contested", "doubled", "corrected"):
         events.client.command(f"TRUNCATE TABLE {table}")
     arrivals: list[Arrival] = []
     for batch in sent:

@@ -129,7 +129,7 @@ def alone(statement: str) -> str:
 def test_distributed_tables_say_what_python_says(
     sharded: EventStore, sent: list[list[UsageEvent]]
 ) -> None:
-    for table in ("events_local", "sightings_local", "contested", "contested_progress"):
+    for table in ("events_local", "sightings_local", "contested", "doubled", "contested_progress"):
         sharded.client.command(f"TRUNCATE TABLE {table}")
     arrivals: list[Arrival] = []
     for batch in sent:
