@@ -26,7 +26,6 @@ CONTESTED = Table(
     order_by="(hour, is_apart, key)",
     shard_by="key",
     version="noted",
-    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
 )
 """``is_apart``: what it has to do with is in another hour, or another span, and not only a second
 row of the same call. ``noted``: the arrivals that make it contested are stamped before this."""

@@ -19,7 +19,6 @@ HOUR_DIMENSIONS = Table(
     columns=("hour DateTime('UTC')", *(f"{name} LowCardinality(String)" for name in _NAMES)),
     order_by=f"({_COLUMNS})",
     shard_by="xxHash64(hour)",
-    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
 )
 
 NOTE = f"""

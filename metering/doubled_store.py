@@ -26,7 +26,6 @@ DOUBLED = Table(
     order_by="(hour, call_key, event_id, content_hash)",
     shard_by="call_key",
     version="earliest",
-    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
 )
 """Copies of events, as far as choosing looks at them. Among all rows of an hour they lie in every
 block, so that to read them there took as long as to read all of it."""

@@ -30,7 +30,6 @@ QUARANTINE = Table(
     order_by="key",
     shard_by="key",
     ttl="toDateTime(stored_at) + INTERVAL 400 DAY",
-    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
 )
 _TEXTS = ("reason", "service", "scope", "name")
 _ROWS = """

@@ -76,7 +76,7 @@ def readings_table(days: int) -> Table:
         order_by=f"({', '.join(_KEY)}, at)",
         shard_by="cityHash64(signal, labels, series)",
         ttl=f"toDateTime64(at, 0) + INTERVAL {days} DAY DELETE",
-        settings=("fsync_after_insert = 1", "fsync_part_directory = 1", "ttl_only_drop_parts = 1"),
+        settings=("ttl_only_drop_parts = 1",),
     )
 
 

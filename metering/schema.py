@@ -112,7 +112,7 @@ STORED_AT = "stored_at"
 SCHEMA = pa.schema([(c.name, c.arrow_type) for c in COLUMNS])
 """What a batch looks like before it is stamped."""
 
-_DURABLE = ("fsync_after_insert = 1", "fsync_part_directory = 1", "merge_selector_base = 16")
+_SELDOM_MERGED = "merge_selector_base = 16"
 _KEY = "bitShiftRight(xxHash64({}), 16)"
 _EARLIEST = "toUInt64(9223372036854775807 - toUnixTimestamp64Nano(stored_at))"
 STAMPS = (
@@ -159,13 +159,15 @@ EVENTS = Table(
     shard_by=f"xxHash64({_CALL_ID.format(trace_id=_TRACE_ID, span_id=_SPAN_ID)})",
     added=tuple(c.ddl for c in COLUMNS if c.name == "tier"),
     changed=(COLUMNS[0].ddl, *_STORED_KEYS),
-    settings=(*_DURABLE, "min_bytes_for_wide_part = 10485760"),
+    settings=(_SELDOM_MERGED, f"min_bytes_for_wide_part = {256 * 2**20}"),
 )
 """One row per identity *and content*: merging drops resends, the earliest stamp stays, and a
 conflicting row is never merged away. What can be worked out from other columns is not stored, but
 for keys. LZ4 is for the lengths of identities, which would take 8 bytes each.
 ``other`` is for token classes that have no column yet. Parts are merged only when there are many
 of them (``merge_selector_base``): merges took as much of the processor as all else of an insert.
+Up to 256 MiB a part has a dozen files, not one or four for each column: making, syncing and
+removing those held up inserts.
 All records that name one call lie on one shard, and so does whatever is sent again."""
 
 SIGHTINGS = Table(
@@ -178,7 +180,7 @@ SIGHTINGS = Table(
     order_by="(key, hour)",
     shard_by="key",
     summed="times",
-    settings=(*_DURABLE, "index_granularity = 1024"),
+    settings=(_SELDOM_MERGED, "index_granularity = 1024"),
 )
 """How often, and in which hours, an identity, a call, or (under its key's complement) what is below
 a span was told of: so that whatever is told twice is found without reading all hours. Written

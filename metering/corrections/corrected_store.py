@@ -21,7 +21,6 @@ CORRECTED = Table(
     ),
     order_by="(correction, event_id, hour)",
     shard_by="event_key",
-    settings=("fsync_after_insert = 1", "fsync_part_directory = 1"),
 )
 
 FILTERS = (

@@ -6,22 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from metering.keeping.damage import StoreDamagedError
+from metering.scale.layout import DURABLE, SWEPT
+from metering.schema import EVENTS
 
 _COUNTED = ("events", "sightings", "contested", "doubled", "corrected", "hour_dimensions")
 """The tables that bills are made of."""
 
 _STRICT = "max_suspicious_broken_parts = 0"
-_SETTINGS = f"""{_STRICT}, max_suspicious_broken_parts_bytes = 0,
-    min_rows_to_fsync_after_merge = 1, min_compressed_bytes_to_fsync_after_merge = 1"""
+_SETTINGS = (_STRICT, "max_suspicious_broken_parts_bytes = 0", *DURABLE, *SWEPT)
 """Left to itself, the engine sets broken parts aside when it starts, and counts without them.
-With these it refuses to start. Merges are fsynced too, so that a power cut breaks no part."""
+With the first two it refuses to start. The others are for tables of earlier versions."""
 
 _NOT_STARTED = "Error initializing EmbeddedServer"
 
 _LAX = f"""
 SELECT name FROM system.tables
 WHERE database = currentDatabase() AND name IN {_COUNTED} AND engine LIKE '%MergeTree'
-  AND position(create_table_query, '{_STRICT}') = 0
+  AND (position(create_table_query, '{_STRICT}') = 0
+       OR position(create_table_query, '{SWEPT[0]}') = 0)
 """  # noqa: S608 - constants only
 _BROKEN = f"""
 SELECT table, name FROM system.detached_parts
@@ -40,7 +42,8 @@ def lose_nothing(client: Any) -> None:
     if broken:
         raise StoreDamagedError("a part set aside: " + " ".join(broken[0]))
     for (name,) in client.query(_LAX).result_rows:
-        client.command(f"ALTER TABLE {name} MODIFY SETTING {_SETTINGS}")
+        settings = (*_SETTINGS, *(EVENTS.settings if name == EVENTS.name else ()))
+        client.command(f"ALTER TABLE {name} MODIFY SETTING {', '.join(settings)}")
 
 
 def obstacle(directory: Path, found: str) -> Exception | None:

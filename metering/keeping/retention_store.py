@@ -14,10 +14,11 @@ from metering.keeping.retention import (
     oldest_kept,
     start_of,
 )
+from metering.scale.layout import DURABLE
 
-_CREATE = """
+_CREATE = f"""
 CREATE TABLE IF NOT EXISTS kept_since (day Date) ENGINE = MergeTree ORDER BY day
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {", ".join(DURABLE)}
 """
 _OLDEST = "SELECT max(day) FROM kept_since"
 _MARK = "INSERT INTO kept_since VALUES ('{}')"

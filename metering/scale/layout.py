@@ -8,6 +8,21 @@ from dataclasses import dataclass
 
 from metering.band import NO_BANDS, Bands
 
+DURABLE = (
+    "fsync_after_insert = 1",
+    "fsync_part_directory = 1",
+    "min_rows_to_fsync_after_merge = 1",
+)
+"""Every table: nothing is acknowledged, and no merged part is removed, before what stands for it is
+on the disk, since the embedded engine removes such parts at once. A power cut breaks no part."""
+SWEPT = (
+    "cleanup_delay_period = 1",
+    "cleanup_delay_period_random_add = 0",
+    "max_cleanup_delay_period = 1",
+    "concurrent_part_removal_threshold = 1000000",
+)
+"""Tables that are not replicated: merged parts go by the dozen each second, in one thread. By
+default they go by the hundred each half minute, in a hundred threads, and hold up all inserts."""
 _REPLICATED = "'/clickhouse/tables/{shard}/tallystick/%s', '{replica}'"
 """ClickHouse fills in the braces from each server's macros."""
 
@@ -29,6 +44,7 @@ class Table:
     partition_by: str = ""
     ttl: str = ""
     settings: tuple[str, ...] = ()
+    """Besides those of all tables."""
     added: tuple[str, ...] = ()
     """Those columns that tables made by earlier versions lack."""
     changed: tuple[str, ...] = ()
@@ -133,7 +149,7 @@ def _rows_table(table: Table, layout: Layout, engine: str) -> str:
         f"PARTITION BY {table.partition_by}" if table.partition_by else "",
         f"ORDER BY {table.order_by}",
         f"TTL {table.ttl}" if table.ttl else "",
-        f"SETTINGS {', '.join(table.settings)}" if table.settings else "",
+        f"SETTINGS {', '.join(_settings(table, layout))}",
     ]
     return "\n".join(clause for clause in clauses if clause)
 
@@ -145,6 +161,10 @@ def _additions(table: Table, layout: Layout, name: str) -> list[str]:
         *(f"{alter} ADD COLUMN IF NOT EXISTS {column}" for column in table.added),
         *(f"{alter} MODIFY COLUMN {column}" for column in table.changed),
     ]
+
+
+def _settings(table: Table, layout: Layout) -> tuple[str, ...]:
+    return (*DURABLE, *table.settings, *(() if layout.cluster else SWEPT))
 
 
 def _kind(table: Table) -> str:

@@ -101,6 +101,28 @@ def test_a_part_that_was_set_aside_before_is_told_of(tmp_path: Path) -> None:
     store.close()
 
 
+def test_tables_of_earlier_versions_get_the_settings_of_today(tmp_path: Path) -> None:
+    store = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: 1)
+    ours = "database = currentDatabase() AND name IN ('events', 'sightings')"
+    made = f"SELECT name, create_table_query FROM system.tables WHERE {ours}"
+    today = ("min_rows_to_fsync_after_merge = 1", " cleanup_delay_period = 1")
+    for table in ("events", "sightings"):
+        gone = (
+            "max_cleanup_delay_period, cleanup_delay_period, min_rows_to_fsync_after_merge,"
+            " min_bytes_for_wide_part"
+        )
+        store.client.command(f"ALTER TABLE {table} RESET SETTING {gone}")
+    before = dict(store.client.query(made).result_rows)
+
+    lose_nothing(store.client)
+
+    after = dict(store.client.query(made).result_rows)
+    store.close()
+    assert not any(one in query for query in before.values() for one in today)
+    assert all(one in query for query in after.values() for one in today)
+    assert "min_bytes_for_wide_part = 268435456" in after["events"]
+
+
 def _sum(folder: str) -> str:
     try:
         store = EventStore.open(f"chdb://{folder}", lambda: 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import calls
 import httpx2
 from builders import chat_span, traces
-from conftest import start_service, stop_service
+from conftest import Service, start_service, stop_service
 from postgres import postgres_server
 
 HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -30,6 +30,14 @@ def health_when(address: str, status: str) -> httpx2.Response:
     return health
 
 
+def wait_until_logged(service: Service, event: str) -> None:
+    """Wait for a tick that nobody asked for: what is asked for is answered, not logged."""
+    give_up = time.monotonic() + 30
+    while event not in service.log.read_text():
+        assert time.monotonic() < give_up, service.log.read_text()
+        time.sleep(0.1)
+
+
 def test_receiving_goes_on_while_postgresql_is_away_and_usage_catches_up(tmp_path: Path) -> None:
     with postgres_server(tmp_path) as server:
         service = start_service(
@@ -40,10 +48,12 @@ def test_receiving_goes_on_while_postgresql_is_away_and_usage_catches_up(tmp_pat
         statuses += [send(service.address, body) for body in range(5, 15)]
         asked = calls.get(f"{service.address}/v1/usage", timeout=60)
         health = health_when(service.address, "degraded")
+        wait_until_logged(service, "refresh_failed")
         server.start()
         statuses += [send(service.address, body) for body in range(15, 20)]
         usage = calls.get(f"{service.address}/v1/usage", timeout=60)
         health_when(service.address, "ok")
+        wait_until_logged(service, "refreshing_again")
         stop_service(service)
         log = [json.loads(line) for line in service.log.read_text().splitlines()]
 

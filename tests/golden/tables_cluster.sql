@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS events_local ON CLUSTER metering (
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/tallystick/events', '{replica}', earliest)
 PARTITION BY toYYYYMMDD(ended_at)
 ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, min_bytes_for_wide_part = 10485760;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, merge_selector_base = 16, min_bytes_for_wide_part = 268435456;
 
 ALTER TABLE events_local ON CLUSTER metering ADD COLUMN IF NOT EXISTS tier LowCardinality(String);
 
@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS sightings_local ON CLUSTER metering (
 )
 ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/{shard}/tallystick/sightings', '{replica}', (times))
 ORDER BY (key, hour)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, index_granularity = 1024;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, merge_selector_base = 16, index_granularity = 1024;
 
 CREATE TABLE IF NOT EXISTS sightings ON CLUSTER metering AS sightings_local
 ENGINE = Distributed(metering, tally, sightings_local, key);
@@ -121,7 +121,7 @@ CREATE TABLE IF NOT EXISTS quarantine_local ON CLUSTER metering (
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/tallystick/quarantine', '{replica}', earliest)
 ORDER BY key
 TTL toDateTime(stored_at) + INTERVAL 400 DAY
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS quarantine ON CLUSTER metering AS quarantine_local
 ENGINE = Distributed(metering, tally, quarantine_local, key);
@@ -152,7 +152,7 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/tallystick/rea
 PARTITION BY toYYYYMMDD(at)
 ORDER BY (signal, system, target, engine, role, gpu, node, model, pool, labels, series, at)
 TTL toDateTime64(at, 0) + INTERVAL 30 DAY DELETE
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1;
 
 CREATE TABLE IF NOT EXISTS readings ON CLUSTER metering AS readings_local
 ENGINE = Distributed(metering, tally, readings_local, cityHash64(signal, labels, series));

@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS events (
 ENGINE = ReplacingMergeTree(earliest)
 PARTITION BY toYYYYMMDD(ended_at)
 ORDER BY (tenant, toStartOfHour(ended_at), ended_at, event_id, content_hash)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, min_bytes_for_wide_part = 10485760;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, merge_selector_base = 16, min_bytes_for_wide_part = 268435456, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1, concurrent_part_removal_threshold = 1000000;
 
 ALTER TABLE events ADD COLUMN IF NOT EXISTS tier LowCardinality(String);
 
@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS sightings (
 )
 ENGINE = SummingMergeTree((times))
 ORDER BY (key, hour)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 16, index_granularity = 1024;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, merge_selector_base = 16, index_granularity = 1024, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1, concurrent_part_removal_threshold = 1000000;
 
 CREATE TABLE IF NOT EXISTS quarantine (
     key UInt64,
@@ -104,7 +104,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 ENGINE = ReplacingMergeTree(earliest)
 ORDER BY key
 TTL toDateTime(stored_at) + INTERVAL 400 DAY
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1, concurrent_part_removal_threshold = 1000000;
 
 ALTER TABLE quarantine MODIFY TTL toDateTime(stored_at) + INTERVAL 400 DAY
 SETTINGS materialize_ttl_after_modify = 0;
@@ -132,7 +132,7 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMMDD(at)
 ORDER BY (signal, system, target, engine, role, gpu, node, model, pool, labels, series, at)
 TTL toDateTime64(at, 0) + INTERVAL 30 DAY DELETE
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1, concurrent_part_removal_threshold = 1000000;
 
 ALTER TABLE readings MODIFY TTL toDateTime64(at, 0) + INTERVAL 30 DAY DELETE
 SETTINGS materialize_ttl_after_modify = 0;

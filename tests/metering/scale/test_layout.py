@@ -8,7 +8,9 @@ import pytest
 from metering.quarantine_store import QUARANTINE
 from metering.reading_store import readings_table
 from metering.scale.layout import (
+    DURABLE,
     PLAIN,
+    SWEPT,
     Deployment,
     Layout,
     Table,
@@ -39,9 +41,16 @@ def _kept(table: Table, layout: Layout) -> str:
 
 
 def test_a_table_without_extras_says_no_more_than_it_must() -> None:
-    assert ddl(SMALL, PLAIN) == (
-        "CREATE TABLE IF NOT EXISTS t (\n    a UInt64\n)\nENGINE = ReplacingMergeTree\nORDER BY a",
+    durable = ", ".join(DURABLE)
+
+    (made,) = ddl(SMALL, PLAIN)
+    on_cluster = ddl(SMALL, CLUSTER)[0]
+
+    assert made == (
+        "CREATE TABLE IF NOT EXISTS t (\n    a UInt64\n)\nENGINE = ReplacingMergeTree\nORDER BY a\n"
+        f"SETTINGS {durable}, {', '.join(SWEPT)}"
     )
+    assert on_cluster.endswith(f"SETTINGS {durable}")
 
 
 def test_on_a_cluster_the_version_column_is_the_last_argument() -> None:
