@@ -31,7 +31,12 @@ def root(leaves: Sequence[bytes]) -> bytes:
 
 
 def inclusion(leaves: Sequence[bytes], place: int) -> list[Step]:
-    """Return what proves that a leaf is where it is: its neighbours, from the bottom up."""
+    """Return what proves that a leaf is where it is: its neighbours, from the bottom up.
+
+    >>> leaves = [b"a", b"b", b"c"]
+    >>> [root_from(leaf, inclusion(leaves, n)) == root(leaves) for n, leaf in enumerate(leaves)]
+    [True, True, True]
+    """
     hashes = [leaf_hash(leaf) for leaf in leaves]
     steps: list[Step] = []
     while len(hashes) > 1:
