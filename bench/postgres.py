@@ -3,12 +3,13 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.ports import free_ports
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def postgres_server(
     if user:
         owner = pwd.getpwnam(user)
         os.chown(home, owner.pw_uid, owner.pw_gid)
-    data, port = home / "data", port or _free_port()
+    data, port = home / "data", port or free_ports(1)[0]
     options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} {options}"
     url = f"postgresql://tallystick@127.0.0.1:{port}/postgres"
     server = PostgresServer(url, data, binaries, options, user)
@@ -75,9 +76,3 @@ def _run(command: list[object], user: str | None) -> None:
         [str(c) for c in command], user=user, capture_output=True, text=True, check=False, cwd="/"
     )
     assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

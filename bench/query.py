@@ -35,7 +35,7 @@ SELECT hour, 'account-' || accounts.n, '', '', '', 'shared', 'model-' || models.
 FROM hours, accounts, models, meters
 """
 _FILLING_CACHE = "PRAGMA cache_size = -4000000"
-"""KiB: the indexes of all rows, or filling them takes ten times as long."""
+"""KiB, for the indexes of all rows: with the service's cache, five minutes did not fill them."""
 
 
 @dataclass(frozen=True, slots=True)

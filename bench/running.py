@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from bench.lanes import Target, Transport
+from bench.ports import HOST, free_ports
 
-HOST = "127.0.0.1"
 _START_SECONDS = 300
 _STOP_SECONDS = 120
 _POLL_SECONDS = 0.005
@@ -24,7 +24,7 @@ class Running:
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         """Choose free ports; settings are the service's defaults but for ``environment``."""
         self._folder = folder
-        self._ports = dict(zip(Transport, _free_ports(2), strict=True))
+        self._ports = dict(zip(Transport, free_ports(2), strict=True))
         self._environment = {
             **os.environ,
             "TALLYSTICK_GRPC_PORT": str(self._ports[Transport.GRPC]),
@@ -80,16 +80,6 @@ class Running:
                 return connection.recv(1024).startswith(b"HTTP/1.1 200")
         except OSError:
             return False
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind((HOST, 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 class NotUpError(RuntimeError):

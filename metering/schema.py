@@ -166,8 +166,8 @@ conflicting row is never merged away. What can be worked out from other columns 
 for keys. LZ4 is for the lengths of identities, which would take 8 bytes each.
 ``other`` is for token classes that have no column yet. Parts are merged only when there are many
 of them (``merge_selector_base``): merges took as much of the processor as all else of an insert.
-Up to 256 MiB a part has a dozen files, not one or four for each column: making, syncing and
-removing those held up inserts.
+Up to 256 MiB a part has a dozen files, not one or four for each column: those were made,
+synced and removed beside the inserts.
 All records that name one call lie on one shard, and so does whatever is sent again."""
 
 SIGHTINGS = Table(

@@ -22,7 +22,7 @@ SWEPT = (
     "concurrent_part_removal_threshold = 1000000",
 )
 """Tables that are not replicated: merged parts go by the dozen each second, in one thread. By
-default they go by the hundred each half minute, in a hundred threads, and hold up all inserts."""
+default they go by the hundred each half minute, in as many threads, beside the inserts."""
 _REPLICATED = "'/clickhouse/tables/{shard}/tallystick/%s', '{replica}'"
 """ClickHouse fills in the braces from each server's macros."""
 
