@@ -192,7 +192,11 @@ def hour_of_rows(span: Mapping[str, int]) -> str:
 
 
 def band_of_rows(bands: Bands) -> str:
-    """Return the expression of what ``Bands.of`` returns."""
+    """Return the expression of what ``Bands.of`` returns.
+
+    >>> band_of_rows(Bands((128_000,)))
+    "multiIf(fresh + cached + written_5m + written_1h >= 128000, '128000', '0')"
+    """
     if not bands.bounds:
         return "''"
     cases = (f"{_INPUT} >= {bound}, '{bound}'" for bound in reversed(bands.bounds))

@@ -37,6 +37,15 @@ def test_a_body_is_read_up_to_its_limit(pieces: list[bytes], limit: int) -> None
     assert bodies.held == 0
 
 
+def test_a_body_over_its_limit_is_refused_and_gives_its_room_back() -> None:
+    bodies = Bodies(9)
+
+    with pytest.raises(BodyTooLargeError):
+        asyncio.run(read(bodies, b"01234", b"56789"))
+
+    assert bodies.held == 0
+
+
 def test_bodies_that_are_held_leave_no_room_for_others() -> None:
     async def crowd() -> None:
         bodies = Bodies(10)

@@ -236,6 +236,20 @@ def test_a_body_of_too_many_days_is_refused() -> None:
     assert assert_alike(body.SerializeToString(), Signal.TRACES)
 
 
+def test_odd_records_and_rejected_ones_cost_their_neighbours_nothing() -> None:
+    """What has no id, and what is written in an odd way, is read as the reference reads it."""
+    nameless, odd, late = chat_span(2), chat_span(3), chat_span(5, at=2**62)
+    nameless.span_id = b""
+    odd.attributes.append(odd.attributes[0])
+    body = traces([chat_span(1), nameless, odd, chat_span(4), late]).SerializeToString()
+    knowing = decoder()
+
+    for _ in range(2):
+        assert assert_alike(body, Signal.TRACES, knowing)
+    found = knowing.decode(body, Signal.TRACES, Encoding.PROTOBUF)
+    assert len(list(found.rejected)) == 2
+
+
 def test_more_shapes_than_are_remembered_are_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are lowered, for reaching them takes thousands of shapes."""
     monkeypatch.setattr(fast, "MAX_CLASSES", 3)

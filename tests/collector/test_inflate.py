@@ -45,6 +45,12 @@ def test_all_members_of_a_body_are_read(members: list[bytes], encoding: str) -> 
     assert inflate(sent, encoding, len(whole)) == whole
 
 
+def test_a_plain_body_over_the_limit_is_refused() -> None:
+    assert inflate(b"abc", "identity", 3) == b"abc"
+    with pytest.raises(BodyTooLargeError):
+        inflate(b"abcd", "", 3)
+
+
 @UNHURRIED
 @given(st.lists(bodies, min_size=1, max_size=4), st.integers(0, 100_000), encodings)
 def test_nothing_larger_than_the_limit_comes_out(

@@ -91,6 +91,12 @@ def test_merging_keeps_every_instant_once(parts: list[Period], rng: object) -> N
                for p in parts)  # fmt: skip
 
 
+def test_a_period_of_no_time_is_merged_away() -> None:
+    start = parse_instant("2027-01-31T10:00:00+08:00")
+
+    assert merged([Period(start, start)]) == []
+
+
 def test_a_term_ends_at_midnight_after_its_last_day_and_keeps_its_anchor() -> None:
     start = parse_instant("2027-01-31T10:00:00+08:00")
     ends = [midnight_after(start, n, "Asia/Shanghai") for n in (1, 2, 13)]

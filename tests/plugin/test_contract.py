@@ -1,5 +1,6 @@
 """What the plugin says is what the service understands: from an answer to billed usage."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tallystick_otel.answer import Answer
 from tallystick_otel.attempt import Attempt
 from tallystick_otel.backlog import Backlog
 from tallystick_otel.conventions import CANCELLED, CLIENT_GONE, ENGINE_SCOPE, SCOPE
-from tallystick_otel.otlp import Event, attempt_pairs, logs_request
+from tallystick_otel.otlp import Event, attempt_pairs, logs_request, pairs
 from tallystick_otel.post import Endpoint, Verdict
 
 from collector.dialect.normalise import usage_events
@@ -62,6 +63,19 @@ def test_counts_arrive_as_they_were_reported(
 
 def test_counts_that_nobody_told_are_unknown() -> None:
     assert understood(answered({"id": "c1"})).quality is Quality.UNKNOWN
+
+
+def test_what_a_host_says_in_any_shape_is_said_in_json() -> None:
+    about = {"北京": "é", "cut": "\ud800", "list": ["1", 2], "nan": float("nan"), "far": 2**63}
+
+    said = pairs({**about, "odd": object(), "nothing": None})
+
+    assert [json.loads(pair)["value"] for pair in said] == [
+        {"stringValue": "é"},
+        {"stringValue": "?"},
+        {"arrayValue": {"values": [{"stringValue": "1"}, {"intValue": "2"}]}},
+        *[{}] * 3,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,13 @@ def test_no_percentage_is_told_of_tiers_or_from_nothing() -> None:
     assert priced(tiered) == "10: 0.8 | *: 0.5 + 3.0 per 1000 Tokens"
 
 
+def test_a_price_that_its_book_never_reaches_is_no_difference() -> None:
+    year = replace(book_of(TOKENS), valid=Period(at("2026-01-01"), NEXT_YEAR))
+    later = replace(REQUESTS, valid=Period(NEXT_YEAR, EVER.end))
+
+    assert differences(year, replace(year, rates=(TOKENS, later))) == []
+
+
 def test_a_price_cut_in_two_that_say_the_same_is_no_difference() -> None:
     again = replace(TOKENS, valid=Period(NEXT_YEAR, EVER.end))
 

@@ -192,6 +192,17 @@ def test_a_term_that_ran_out_is_owed_for_unless_it_was_renewed_or_changed() -> N
     assert owed([expired], {}, EXPIRY - timedelta(seconds=1), BOOK) == []
 
 
+def test_an_unpaid_resource_runs_on_until_it_is_locked() -> None:
+    since = at("2026-06-03T12:00")
+    stages = stages_of(since, Overdue(15, 15, 31), BEIJING)
+    hour = timedelta(hours=1)
+
+    instants = (since - hour, since, stages.locked_at - hour, stages.locked_at, stages.released_at)
+    assert [stages.standing(now) for now in instants] == [
+        Standing.PAID, Standing.RUNNING, Standing.RUNNING, Standing.LOCKED, Standing.RELEASED,
+    ]  # fmt: skip
+
+
 def test_what_is_paid_afterwards_is_owed_for_once_its_account_owes_a_bill() -> None:
     since = at("2026-06-03T12:00")
     told = [hourly(id="h"), pool(), replace(hourly(id="over"), period=subscribed().period)]
