@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from metering.arrow import without_pandas
 from metering.event import RESPONSE_PREFIX, TOKEN_CLASSES, UsageEvent, span_identity
 from metering.hashing import BELOW, key_of
 from metering.scale.layout import Table
@@ -109,6 +110,7 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 STORED_AT = "stored_at"
+without_pandas()
 SCHEMA = pa.schema([(c.name, c.arrow_type) for c in COLUMNS])
 """What a batch looks like before it is stamped."""
 
