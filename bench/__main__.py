@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.appending import appending
-from bench.billing import ACCOUNTS, QUICK_ACCOUNTS, billing
+from bench.billing import ACCOUNTS, MAX_SECONDS, QUICK_ACCOUNTS, billing
 from bench.closing import EVENTS, QUICK_EVENTS, closing
 from bench.decoding import decoding
 from bench.end_to_end import Effort, end_to_end
@@ -41,7 +41,7 @@ _PARTS: dict[str, Part] = {
     "append": lambda _, args: appending(args.rows or (400_000 if args.quick else 10_000_000)),
     "plugin": lambda _, __: _plugin(),
     "billing": lambda _, args: billing(
-        args.accounts or (QUICK_ACCOUNTS if args.quick else ACCOUNTS)
+        args.accounts or (QUICK_ACCOUNTS if args.quick else ACCOUNTS), args.ledgers
     ),
     "exports": lambda _, args: exporting(QUICK_LINES if args.quick else LINES),
     "query": lambda _, args: query(Size(10, 90, 20) if args.quick else Size()),
@@ -76,6 +76,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--spans", type=int, default=0, help="how many to send in endurance")
     parser.add_argument("--rows", type=int, default=0, help="how many to append, say 100000000")
     parser.add_argument("--accounts", type=int, default=0, help="how many to bill, say 10000")
+    parser.add_argument(
+        "--ledgers", nargs="+", choices=MAX_SECONDS, default=list(MAX_SECONDS), help="of billing"
+    )
     parser.add_argument("--minutes", type=float, default=15, help="how long that may take")
     parser.add_argument("--only", nargs="+", choices=_PARTS, help="parts to run; else all")
     return parser.parse_args()

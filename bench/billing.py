@@ -8,7 +8,7 @@ service does once a day is over; what that takes is told beside it.
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -54,13 +54,12 @@ class Size(NamedTuple):
     token_lines: Lines
 
 
-def billing(accounts: int) -> Entry:
+def billing(accounts: int, ledgers: Collection[str] = tuple(MAX_SECONDS)) -> Entry:
     """Return what billing accounts takes, with a line a month and, for fewer, a line a day."""
     found: Entry = {}
-    with TemporaryDirectory() as folder:
-        found["sqlite"] = _measured(f"sqlite:///{Path(folder) / 'ledger.db'}", accounts)
-    with _postgres() as url:
-        found["postgresql"] = _measured(url, accounts) if url else "not installed"
+    for ledger in ledgers:
+        with _LEDGERS[ledger]() as url:
+            found[ledger] = _measured(url, accounts) if url else "not installed"
     return found
 
 
@@ -72,6 +71,12 @@ def office_of(engine: Engine, token_lines: Lines) -> Office:
 
 
 @contextmanager
+def _sqlite() -> Iterator[str]:
+    with TemporaryDirectory() as folder:
+        yield f"sqlite:///{Path(folder) / 'ledger.db'}"
+
+
+@contextmanager
 def _postgres() -> Iterator[str]:
     binaries = postgres_binaries()
     if binaries is None:
@@ -80,6 +85,9 @@ def _postgres() -> Iterator[str]:
     home = Path(gettempdir()) / f"tallystick-bench-{os.getpid()}"  # short: a socket is in it
     with postgres_server(binaries, home, _SERVER) as server:
         yield server.url
+
+
+_LEDGERS = {"sqlite": _sqlite, "postgresql": _postgres}
 
 
 def _measured(url: str, accounts: int) -> Entry:

@@ -21,6 +21,8 @@ STORED_BETWEEN = """
     AND stored_at < fromUnixTimestamp64Nano({before:Int64}, 'UTC')
 """
 
+STAMPS_THERE = f"SELECT toUnixTimestamp64Nano(stored_at) FROM events WHERE {STORED_BETWEEN}"  # noqa: S608
+
 TOUCHED = f"""
 SELECT DISTINCT toDateTime(toStartOfHour(addSeconds(ended_at, near)), 'UTC') AS hour FROM events
 ARRAY JOIN [-{_WINDOW}, 0, {_WINDOW}] AS near WHERE {STORED_BETWEEN}

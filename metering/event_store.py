@@ -1,29 +1,29 @@
 """The event store: ClickHouse, embedded (chdb) or a server, behind one SQL dialect.
 
-Durable when ``record`` returns: both inserts are fsynced before it does.
+Durable when ``record`` returns: the journal, or both inserts, are fsynced before it does.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
-import clickhouse_connect
+import numpy as np
 import pyarrow as pa
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from metering import event_sql as sql
 from metering.arrival import Arrival, Conflict
 from metering.corrections.corrected_store import Corrected
 from metering.corrections.correction import Correction, Corrections
+from metering.engine_store import Engine, Settled, directory_of
 from metering.event import UsageEvent
 from metering.explain import Explained, UnknownRequestError, explained, judged
 from metering.hashing import key_of
 from metering.hour_store import HourStore
-from metering.keeping.parts_store import obstacle
+from metering.journal import Stamped
+from metering.journal_store import FOR_EVER, Journal
 from metering.rollup import RawKey, Sums
 from metering.scale.layout import ALONE, Deployment, bytes_on_disk, client_settings, ddl
 from metering.scale.settling import Stamps
@@ -39,14 +39,10 @@ from metering.schema import (
 )
 
 _NOW = "SELECT toUnixTimestamp64Nano(now64(9))"
-_FOR_EVER = 2**62
-_DOUBLED_AT_ONCE = 250_000
-"""Calls that are told more than once, chosen from in one go: their records are sorted in memory."""
-_YIELDING = {"os_threads_nice_value_query": 10}
-"""What reads leaves the processor to what receives, where the process may say so (CAP_SYS_NICE)."""
-_ENGINE = {"os_threads_nice_value_merge_mutate": 10}
-"""Merges leave it too: what they take, an insert that many wait for would wait for."""
-_INSERT = {"max_partitions_per_insert_block": 0, "async_insert": 0, "optimize_on_insert": 0}
+JOURNAL = "journal"
+"""The folder of the journal, in the directory of an embedded store."""
+_AT_ONCE = 100_000
+"""Rows that are inserted together: the engine holds them in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +75,32 @@ class EventStore:
     """Arrivals in, sums of hours out. Safe to use from several threads."""
 
     def __init__(
-        self, client: Any, now_ns: Callable[[], int], floor: int = 0, deployment: Deployment = ALONE
+        self,
+        client: Any,
+        now_ns: Callable[[], int],
+        floor: int = 0,
+        deployment: Deployment = ALONE,
+        journal: Path | None = None,
     ) -> None:
         """Open the tables; ``now_ns`` gives nanoseconds since 1970 UTC for arrival stamps.
 
         ``floor`` is the last cutoff that was ever acted on: no later stamp may be below it, even
         where the clock stepped back while the service was down. Where others write too, stamps
-        settle instead: see metering.scale.settling.
+        settle instead: see metering.scale.settling. Events are recorded by a journal where
+        ``open`` gives one a directory, else by inserts.
         """
-        self._client = self._writer = client
+        self._engine = client if isinstance(client, Engine) else Engine(client)
         self._layout, settle_ns = deployment.layout, deployment.settle_ns
         self._is_shared = settle_ns > 0
         self._lock = threading.Lock()
         tables = (*ddl(EVENTS, self._layout), *ddl(SIGHTINGS, self._layout), CREATE_NO_KEYS)
         for statement in tables:
-            self._client.command(statement)
+            self._engine.command(statement)
+        self._journal = Journal(journal, self._put, self._put_again) if journal else None
         first = floor if self._is_shared else max(self._newest_stamp(), floor)
         self._stamps = Stamps(now_ns, self._store_now, first, settle_ns)
         self._corrected = Corrected(self.rows, self.command, self._layout)
-        self._hours = HourStore(self, self._layout, deployment.bands)
+        self._hours = HourStore(self._engine, self._corrected, self._stamps, deployment)
 
     @classmethod
     def open(
@@ -108,23 +111,22 @@ class EventStore:
         Raises:
             StoreLockedError: another process has the directory open.
             StoreUnavailableError: no server answers.
+            StoreDamagedError: files are not as they were written.
         """
-        parts = urlsplit(url)
-        if parts.scheme == "chdb" and not parts.netloc:
-            client = _open_chdb(Path(parts.path), _YIELDING, _ENGINE)
-            store = cls(client, now_ns, floor, deployment)
-            store._writer = _open_chdb(Path(parts.path))
-            return store
-        if parts.scheme in {"clickhouse", "clickhouses"}:
-            client = _open_server(url, client_settings(deployment))
-            return cls(client, now_ns, floor, deployment)
-        raise EventsUrlError(url)
+        engine = Engine.open(url, client_settings(deployment))
+        directory = directory_of(url)
+        journal = directory / JOURNAL if directory else None
+        try:
+            return cls(engine, now_ns, floor, deployment, journal)
+        except BaseException:
+            engine.close()
+            raise
 
     def close(self) -> None:
-        """Close the engine; the directory may then be opened again."""
-        if self._writer is not self._client:
-            self._writer.close()
-        self._client.close()
+        """Write what waits and close the engine; the directory may then be opened again."""
+        if self._journal:
+            self._journal.close()
+        self._engine.close()
 
     @property
     def corrected(self) -> Corrected:
@@ -134,7 +136,20 @@ class EventStore:
     @property
     def client(self) -> Any:
         """The engine's client, for other tables in the same store."""
-        return self._client
+        return Settled(self._engine.client, self.settle)
+
+    def settle(self, before: int = FOR_EVER) -> None:
+        """Return when all that was recorded, and stamped before, is where statements see it.
+
+        Raises:
+            StoreUnavailableError: the engine did not take it. It is not lost.
+        """
+        if self._journal:
+            self._journal.settle(before)
+
+    def wrong(self) -> str:
+        """Return why the engine does not take what was recorded; nothing where it does."""
+        return self._journal.wrong() if self._journal else ""
 
     def record(self, events: Sequence[UsageEvent]) -> int:
         """Store events for good and return how many; resends are stored and counted once later.
@@ -155,11 +170,33 @@ class EventStore:
         if not len(batch):
             return 0
         with self._lock:
-            stamp = self._stamps.take(len(batch))
-            self.insert("sightings", sightings(batch))
-            self.insert("events", stamped(batch, stamp))
-            self._stamps.check_visible(stamp)
+            one = Stamped(batch, self._stamps.take(len(batch)))
+            if self._journal:
+                self._journal.append(one)
+            else:
+                self._put([one])
+            self._stamps.check_visible(one.first)
         return len(batch)
+
+    def _put(self, taken: Sequence[Stamped]) -> None:
+        """Insert batches, thousands of rows at a time."""
+        for group in _grouped(taken):
+            stamps = [np.arange(one.first, one.first + len(one.batch)) for one in group]
+            self._insert(joined([one.batch for one in group]), np.concatenate(stamps))
+
+    def _put_again(self, taken: Sequence[Stamped]) -> None:
+        """Insert of batches what is not there: they may have been inserted before, or in part."""
+        for batch, first in taken:
+            bounds = {"since": first, "before": first + len(batch)}
+            stamps = np.arange(first, first + len(batch))
+            there = [row[0] for row in self._engine.rows(sql.STAMPS_THERE, bounds)]
+            left = np.isin(stamps, np.array(there, np.int64), invert=True)
+            if left.any():
+                self._insert(batch.filtered(left), stamps[left])
+
+    def _insert(self, batch: Batch, stamps: Any) -> None:
+        self._engine.insert("sightings", sightings(batch))
+        self._engine.insert("events", stamped(batch, stamps))
 
     @property
     def stamps(self) -> Stamps:
@@ -172,10 +209,13 @@ class EventStore:
         Where others write too, it trails: what came within the settling time is counted later.
         """
         with self._lock:
-            return self._stamps.cutoff()
+            cutoff = self._stamps.cutoff()
+        self.settle()
+        return cutoff
 
     def hours_touched(self, since: int, before: int) -> set[datetime]:
         """Return the hours whose sums may differ because of arrivals in ``[since, before)``."""
+        self.settle(before)
         return self._hours.touched(since, before)
 
     def sums(
@@ -185,6 +225,7 @@ class EventStore:
 
         ``corrections`` are those to heed, the oldest first; their events must have been marked.
         """
+        self.settle(before)
         return self._hours.sums(hours, before, corrections)
 
     def hours_corrected(self, correction: str) -> set[datetime]:
@@ -219,12 +260,13 @@ class EventStore:
 
         Both as usage was summed from arrivals stored before a stamp.
         """
+        self.settle(before)
         return self._hours.told(keys, hours, before, heeded)
 
     def _told(
         self, keys: set[int], hours: Sequence[datetime], corrections: Sequence[Correction]
     ) -> tuple[list[Arrival], Corrections]:
-        before = _FOR_EVER if self._is_shared else self.cutoff()
+        before = FOR_EVER if self._is_shared else self.cutoff()
         return self._hours.told(keys, hours, before, corrections)
 
     def conflicts(self, limit: int = 1000) -> list[Conflict]:
@@ -244,8 +286,13 @@ class EventStore:
         return [Gap(*row) for row in self.rows(sql.GAPS, {"limit": limit, "since": since})]
 
     def arrivals(self) -> int:
-        """Return how many rows are stored, resends that are not merged away yet included."""
-        return int(self.rows("SELECT count() FROM events", {})[0][0])
+        """Return how many rows are stored, resends that are not merged away yet included.
+
+        Without those of the journal, where the engine does not take them: see ``wrong``.
+        """
+        if not self.wrong():
+            self.settle()
+        return int(self._engine.rows("SELECT count() FROM events", {})[0][0])
 
     def bytes_on_disk(self) -> int:
         """Return what the tables take on disk, compressed."""
@@ -262,92 +309,36 @@ class EventStore:
         return {bytes.fromhex(r[0]) for r in rows} & set(event_ids)
 
     def insert(self, table: str, rows: pa.Table) -> None:
-        """Insert rows into a table.
-
-        Raises:
-            StoreUnavailableError: nothing may be acknowledged.
-        """
-        try:
-            self._writer.insert_arrow(table, rows, settings=_INSERT)
-        except (ClickHouseError, OSError, RuntimeError) as error:
-            raise StoreUnavailableError(str(error)) from error
+        """Insert rows into a table, as ``Engine.insert``."""
+        self._engine.insert(table, rows)
 
     def command(self, statement: str, parameters: dict[str, Any] | None = None) -> None:
-        """Change something in the engine.
-
-        Raises:
-            StoreUnavailableError: it may not have happened.
-        """
-        try:
-            self._client.command(statement, parameters=parameters)
-        except (ClickHouseError, OSError, RuntimeError) as error:
-            raise StoreUnavailableError(str(error)) from error
+        """Change something in the engine, as ``Engine.command``."""
+        self.settle()
+        self._engine.command(statement, parameters)
 
     def rows(self, query: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Query the engine.
-
-        Raises:
-            StoreUnavailableError: there is no answer.
-        """
-        try:
-            found = self._client.query(query, parameters=parameters, query_tz="UTC")
-        except (ClickHouseError, OSError, RuntimeError) as error:
-            raise StoreUnavailableError(str(error)) from error
-        return found.result_rows  # type: ignore[no-any-return]
+        """Query the engine, as ``Engine.rows``."""
+        self.settle()
+        return self._engine.rows(query, parameters)
 
     def _store_now(self) -> int:
-        return int(self.rows(_NOW, {})[0][0])
+        return int(self._engine.rows(_NOW, {})[0][0])
 
     def _newest_stamp(self) -> int:
-        newest = self.rows("SELECT max(toUnixTimestamp64Nano(stored_at)) FROM events", {})
+        newest = self._engine.rows("SELECT max(toUnixTimestamp64Nano(stored_at)) FROM events", {})
         return int(newest[0][0])
 
 
-def _open_chdb(
-    directory: Path, settings: dict[str, int] | None = None, engine: dict[str, int] | None = None
-) -> Any:
-    """Connect to the engine; ``engine`` is what it starts with, so the first connection says it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        return clickhouse_connect.get_client(
-            interface="chdb", path=str(directory), settings=settings, chdb_options=engine
-        )
-    except (ClickHouseError, OSError, RuntimeError) as error:
-        found = str(error)
-        raise obstacle(directory, found) or StoreLockedError(directory, found) from error
-
-
-def _open_server(url: str, settings: dict[str, int | str]) -> Any:
-    dsn = url.replace("clickhouse", "http", 1)
-    try:
-        return clickhouse_connect.get_client(
-            dsn=dsn, settings=settings, autogenerate_session_id=False
-        )
-    except (ClickHouseError, OSError, RuntimeError) as error:
-        raise StoreUnavailableError(str(error)) from error
-
-
-class StoreUnavailableError(RuntimeError):
-    """The event store did not do what was asked; nothing may be acknowledged."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the event store must accept the write or query, found: {reason}")
-
-
-class StoreLockedError(RuntimeError):
-    """The event store's directory is in use by another process."""
-
-    def __init__(self, directory: Path, reason: str) -> None:
-        super().__init__(
-            f"the event store {directory} must be free, found it open in another process "
-            f"(is `tallystick serve` running? then use its address): {reason.splitlines()[0]}"
-        )
-
-
-class EventsUrlError(ValueError):
-    """An address that names no event store."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"the event store must be chdb:///directory or clickhouse://host, found {url!r}"
-        )
+def _grouped(taken: Sequence[Stamped]) -> Iterator[list[Stamped]]:
+    """Yield batches in order, some at a time: as many rows as are inserted together."""
+    group: list[Stamped] = []
+    rows = 0
+    for one in taken:
+        if group and rows + len(one.batch) > _AT_ONCE:
+            yield group
+            group, rows = [], 0
+        group.append(one)
+        rows += len(one.batch)
+    if group:
+        yield group

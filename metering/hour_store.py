@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from operator import add
-from typing import Any, Protocol
+from typing import Any
 
 from metering import event_sql as sql
 from metering import sums_sql
 from metering.arrival import Arrival
-from metering.band import Bands
 from metering.contested_store import Contested
 from metering.corrections.corrected_store import Corrected
 from metering.corrections.correction import Correction, Corrections, Kind
@@ -25,7 +24,7 @@ from metering.group import BY_TEXTS, Groups
 from metering.key_table_store import KeyTable, Statements, key_table
 from metering.period import HOUR
 from metering.rollup import RawKey, Sums, added, fold
-from metering.scale.layout import Layout
+from metering.scale.layout import Deployment
 from metering.scale.settling import Stamps
 from metering.sums_sql import sums_of
 
@@ -35,30 +34,20 @@ _COUNTS = 3
 """Where counts begin in a row of sums, behind its hour, group and band."""
 
 
-class Engine(Statements, Protocol):
-    """What runs the statements, and what is known of arrivals."""
-
-    @property
-    def corrected(self) -> Corrected:
-        """Which events corrections are about."""
-
-    @property
-    def stamps(self) -> Stamps:
-        """What arrivals are stamped with."""
-
-
 class HourStore:
-    """Sums of hours. Safe to use from several threads."""
+    """Sums of hours, of arrivals before a cutoff. Safe to use from several threads."""
 
-    def __init__(self, engine: Engine, layout: Layout, bands: Bands) -> None:
+    def __init__(
+        self, engine: Statements, corrected: Corrected, stamps: Stamps, deployment: Deployment
+    ) -> None:
         """Open the tables of what is worked out once for each arrival."""
         self._engine = engine
-        self._bands = bands
+        self._bands = deployment.bands
         self._rows = engine.rows
-        self._looked_back = engine.stamps.looked_back
-        self._corrected = engine.corrected
-        self._contested = Contested(engine.rows, engine.command, layout)
-        self._dimensions = HourDimensions(engine.rows, engine.command, layout)
+        self._looked_back = stamps.looked_back
+        self._corrected = corrected
+        self._contested = Contested(engine.rows, engine.command, deployment.layout)
+        self._dimensions = HourDimensions(engine.rows, engine.command, deployment.layout)
 
     def touched(self, since: int, before: int) -> set[datetime]:
         """Return the hours whose sums may differ because of arrivals in ``[since, before)``."""

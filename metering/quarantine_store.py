@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from metering.event_store import StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
 from metering.quarantine import Held, Quarantined
 from metering.scale.layout import PLAIN, Layout, Table, ddl
 

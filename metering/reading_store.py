@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from metering.event_store import StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
 from metering.histogram import Buckets
 from metering.period import Period
 from metering.scale.layout import PLAIN, Layout, Table, ddl, retained

@@ -110,6 +110,7 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 STORED_AT = "stored_at"
+_ENDED_AT = "ended_at"
 without_pandas()
 SCHEMA = pa.schema([(c.name, c.arrow_type) for c in COLUMNS])
 """What a batch looks like before it is stamped."""
@@ -198,7 +199,7 @@ class Batch:
     """Events as columns, with what is looked up by: the two keys of each and its hour."""
 
     table: pa.Table
-    """Columns of ``SCHEMA``."""
+    """Columns of ``SCHEMA``; read from a journal, those that say nothing may be missing."""
     event_keys: "np.ndarray[Any, np.dtype[np.uint64]]"
     call_keys: "np.ndarray[Any, np.dtype[np.uint64]]"
     """``key_of`` of each event's identity and of its call's."""
@@ -207,6 +208,11 @@ class Batch:
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    def filtered(self, is_kept: "np.ndarray[Any, np.dtype[np.bool_]]") -> "Batch":
+        """Return the rows for which something holds."""
+        keys = (self.event_keys[is_kept], self.call_keys[is_kept], self.link_keys[is_kept])
+        return Batch(self.table.filter(pa.array(is_kept)), *keys)
 
 
 def batch_of(events: Sequence[UsageEvent]) -> Batch:
@@ -232,19 +238,23 @@ def joined(batches: Sequence[Batch]) -> Batch:
     )
 
 
-def stamped(batch: Batch, first: int) -> pa.Table:
+def saying(batch: Batch) -> pa.Table:
+    """Return the rows of a batch without the columns that say nothing."""
+    names = batch.table.column_names
+    return batch.table.select([n for n in names if n == _ENDED_AT or _says_something(batch, n)])
+
+
+def stamped(batch: Batch, stamps: "np.ndarray[Any, np.dtype[np.int64]]") -> pa.Table:
     """Return the rows to insert: each with its arrival stamp, columns that say nothing left out."""
-    stamps = pa.array(np.arange(first, first + len(batch)), pa.timestamp("ns", "UTC"))
-    said = batch.table.select([n for n in batch.table.column_names if _says_something(batch, n)])
-    keyed = said.append_column("event_key", pa.array(batch.event_keys))
+    keyed = saying(batch).append_column("event_key", pa.array(batch.event_keys))
     return keyed.append_column("call_key", pa.array(batch.call_keys)).append_column(
-        STORED_AT, stamps
+        STORED_AT, pa.array(stamps, pa.timestamp("ns", "UTC"))
     )
 
 
 def sightings(batch: Batch) -> pa.Table:
     """Return each event's keys with its hour (seconds since 1970 UTC)."""
-    hours = batch.table["ended_at"].cast(pa.int64()).to_numpy() // _HOUR_NS * 3600
+    hours = batch.table[_ENDED_AT].cast(pa.int64()).to_numpy() // _HOUR_NS * 3600
     is_other = batch.event_keys != batch.call_keys
     is_below = batch.link_keys != 0
     below = batch.link_keys[is_below] ^ np.uint64(BELOW)

@@ -6,7 +6,7 @@ from typing import Any
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from metering.event_store import StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
 from metering.keeping.retention import (
     CONTEXT_DAYS,
     day_of_partition,

@@ -12,7 +12,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlalchemy import Engine, func, select
 from sqlmodel import col
 
-from metering.event_store import EventStore, StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
+from metering.event_store import EventStore
 from metering.keeping.damage import StoreDamagedError
 from metering.keeping.retention import day_of_partition
 from metering.keeping.retention_store import RetentionStore

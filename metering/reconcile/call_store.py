@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from metering.event_store import StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
 from metering.period import Period
 from metering.reconcile import call_sql as sql
 from metering.reconcile.engine import Window

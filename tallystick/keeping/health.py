@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from metering.event_store import StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
 from metering.keeping.damage import StoreDamagedError, damage_in
 from tallystick.wiring import Parts
 
@@ -21,7 +21,7 @@ def health_of(parts: Parts) -> Health:
     not even the event store answers, is 503.
     """
     role = parts.settings.role
-    wrong = [*parts.room.wrong(), *parts.refreshing.wrong()]
+    wrong = [*parts.room.wrong(), *_journal(parts.events.wrong()), *parts.refreshing.wrong()]
     try:
         stored = parts.events.arrivals()
     except StoreUnavailableError as error:
@@ -34,6 +34,13 @@ def health_of(parts: Parts) -> Health:
     if role.ticks:
         said["holds_lease"] = parts.lease.is_held
     return Health(200, said)
+
+
+def _journal(found: str) -> list[str]:
+    if not found:
+        return []
+    why = damage_in(found) or "the service's log says why"
+    return [f"the event store must take what the journal holds, found it failing: {why}"]
 
 
 def sentence_of_fault(error: Exception) -> str:

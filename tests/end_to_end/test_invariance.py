@@ -48,7 +48,7 @@ def billed(
     """Send batches into empty stores, closing after each or once at the end; draft the bill."""
     events, engine = stores
     for table in ("events", "sightings", "doubled"):
-        events._client.command(f"TRUNCATE TABLE {table}")
+        events.client.command(f"TRUNCATE TABLE {table}")
     with engine.begin() as connection:
         for table in reversed(METADATA.sorted_tables):
             connection.execute(table.delete())

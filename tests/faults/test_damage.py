@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from builders import event, hour
 
-from metering.event_store import EventStore, StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
+from metering.event_store import EventStore
 from metering.keeping.damage import StoreDamagedError, damage_in
 from metering.keeping.parts_store import lose_nothing
 from metering.rollup import RawKey, Sums
@@ -93,6 +94,7 @@ def summed_elsewhere(folder: Path) -> str:
 def test_a_part_that_was_set_aside_before_is_told_of(tmp_path: Path) -> None:
     store = EventStore.open(f"chdb://{tmp_path / 'events'}", lambda: 1)
     store.record([event("e1", fresh=1)])
+    store.settle()
     part = next((tmp_path / "events").glob("store/*/*/20261001_*/checksums.txt")).parent
     shutil.copytree(part, part.parent / "detached" / f"broken-on-start_{part.name}")
 

@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 from metering.corrections.correction import Correction, Kind, Target
 from metering.corrections.jobs import Desk
 from metering.corrections.store import CorrectionStore
-from metering.event_store import EventStore, StoreUnavailableError
+from metering.engine_store import StoreUnavailableError
+from metering.event_store import EventStore
 from metering.jobs import tick
 from metering.keeping.damage import StoreDamagedError
 from metering.keeping.retention import DaysError, days_of
