@@ -71,9 +71,14 @@ def _sorted(batch: Batch) -> pa.Table:
     return _with_keys(batch).sort_by(_ORDER).combine_chunks()
 
 
+def _counted(field: pa.Field) -> pa.Field:
+    """Return a field with nanoseconds as numbers, which Python has no instants for."""
+    return field.with_type(pa.int64()) if pa.types.is_timestamp(field.type) else field
+
+
 def _with_keys(batch: Batch) -> pa.Table:
     """Return a batch's columns and, as further ones, all that it is looked up by."""
-    table = batch.table
+    table = batch.table.cast(pa.schema(map(_counted, batch.table.schema)))
     for one in fields(batch):
         if one.name != "table":
             table = table.append_column(one.name, pa.array(getattr(batch, one.name)))

@@ -43,7 +43,14 @@ def read_parquet(file: BinaryIO, columns: Sequence[Column]) -> Table:
 
 def _rows(held: parquet.ParquetFile, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     for batch in held.iter_batches(columns=list(names)):
-        yield from batch.to_pylist()
+        yield from batch.cast(pa.schema(map(_readable, batch.schema)), safe=False).to_pylist()
+
+
+def _readable(field: pa.Field) -> pa.Field:
+    """Return a field whose values Python has: its instants end at microseconds."""
+    if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+        return field.with_type(pa.timestamp("us", field.type.tz))
+    return field
 
 
 def _row(told: dict[str, Any], columns: Sequence[Column]) -> tuple[Row, list[str]]:

@@ -36,6 +36,10 @@ def events_of(body: bytes) -> list[UsageEvent]:
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
+    instants = [n for n in table.column_names if n in {"started_at", "ended_at"}]
+    for name in instants:
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, table[name].cast("int64"))
     return sorted(table.to_pylist(), key=lambda row: row["event_id"])
 
 

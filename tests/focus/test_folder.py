@@ -178,6 +178,17 @@ def test_our_own_parquet_has_no_faults(month: pa.Table) -> None:
     assert parquet_faults(with_column(month, "ServiceName", names.dictionary_encode())) == []
 
 
+def test_instants_may_be_finer_than_ours(month: pa.Table) -> None:
+    """As others write them: in nanoseconds, with more of them than Python has places for."""
+    fine = pa.timestamp("ns", "UTC")
+    start = month.column("ChargePeriodStart").cast(fine)
+    own = pa.array([1_790_000_000_000_000_001] * len(month), fine)
+
+    found = with_column(month, "ChargePeriodStart", start).append_column("x_Seen", own)
+
+    assert parquet_faults(found) == []
+
+
 @pytest.mark.parametrize(
     ("name", "to", "fault"),
     [

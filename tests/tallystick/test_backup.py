@@ -178,6 +178,7 @@ def test_a_damaged_or_partial_backup_is_refused(
 def test_a_damaged_store_makes_no_backup(tmp_path: Path, name: str) -> None:
     with service(settings_in(tmp_path / "data")) as parts:
         parts.events.record([event(f"e{n}", fresh=n) for n in range(100)])
+        parts.events.settle()
         file = next((tmp_path / "data").glob(f"events/store/*/*/20261001_*/{name}"))
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
