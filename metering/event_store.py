@@ -41,7 +41,7 @@ from metering.schema import (
 _NOW = "SELECT toUnixTimestamp64Nano(now64(9))"
 JOURNAL = "journal"
 """The folder of the journal, in the directory of an embedded store."""
-_AT_ONCE = 100_000
+_AT_ONCE = 50_000
 """Rows that are inserted together: the engine holds them in memory."""
 
 

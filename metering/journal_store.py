@@ -27,9 +27,9 @@ Insert = Callable[[Sequence[Stamped]], None]
 class Pace(NamedTuple):
     """When batches go into the tables, and how many rows may wait for it."""
 
-    rows: int = 100_000
+    rows: int = 50_000
     seconds: float = 1.0
-    most_rows: int = 300_000
+    most_rows: int = 150_000
 
 
 STEADY = Pace()
