@@ -1,6 +1,6 @@
 """The journal: batches are on the disk at once, and in the tables of the engine soon after.
 
-append (fsync) -> acknowledged -> some hundred thousand rows, or a second -> one insert -> file gone
+append (fsync) -> acknowledged -> fifty thousand rows, or a second -> one insert -> file gone
 
 An insert costs the engine much the same for a row as for ten thousand, and merges more for many
 small inserts than for few large ones. What asks the engine waits until all that was appended before
