@@ -42,7 +42,7 @@ _NOW = "SELECT toUnixTimestamp64Nano(now64(9))"
 JOURNAL = "journal"
 """The folder of the journal, in the directory of an embedded store."""
 _AT_ONCE = 50_000
-"""Rows that are inserted together: the engine holds them in memory."""
+"""Rows that are inserted together, or keys asked for: the engine holds them in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,8 +305,12 @@ class EventStore:
 
     def has(self, event_ids: Sequence[bytes]) -> set[bytes]:
         """Return which of these identities are stored."""
-        rows = self.rows(sql.HAS, {"keys": sorted({key_of(i) for i in event_ids})})
-        return {bytes.fromhex(r[0]) for r in rows} & set(event_ids)
+        keys = sorted({key_of(i) for i in event_ids})
+        found: set[bytes] = set()
+        for at in range(0, len(keys), _AT_ONCE):
+            rows = self.rows(sql.HAS, {"keys": keys[at : at + _AT_ONCE]})
+            found |= {bytes.fromhex(row[0]) for row in rows}
+        return found & set(event_ids)
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows into a table, as ``Engine.insert``."""
