@@ -187,7 +187,9 @@ class Journal:
             raise
 
     def _begin_file(self) -> None:
-        self._folder.mkdir(exist_ok=True)
+        if not self._folder.exists():
+            self._folder.mkdir()
+            _sync_folder(self._folder.parent)
         path = self._folder / f"{next(self._numbers):012}{_SUFFIX}"
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._files.append(path)
